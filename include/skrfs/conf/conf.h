@@ -1,0 +1,63 @@
+/* The configuration: INI files, checked whole, into one immutable value. See skrfs.conf(5). */
+#ifndef SKRFS_CONF_CONF_H
+#define SKRFS_CONF_CONF_H
+
+#include <skrfs/access/access.h>
+#include <skrfs/base/cleanup.h>
+#include <skrfs/base/format.h>
+
+#define SKRFS_CONF_PATH "/etc/skrfs/skrfs.conf"
+#define SKRFS_CONF_MAX ((size_t)8 * 1024 * 1024)
+#define SKRFS_CONF_KEYS_MAX 100000
+#define SKRFS_CONF_VAULTS_MAX 64
+
+struct skrfs_conf_vault {
+    char *name;
+    char *url;      /* https, no trailing slash */
+    char *host;
+    char *identity; /* "system" by default */
+    char *resource; /* NULL: from the host's suffix */
+    bool managed_hsm; /* the host is a Managed HSM's, by its suffix or its resource */
+};
+
+struct skrfs_conf_key {
+    char *file;     /* the section's name: keys/<file> */
+    size_t vault;   /* index */
+    char *name;     /* in the vault; the file's name by default */
+    char *version;  /* NULL: the current one */
+    enum skrfs_format format;   /* pem by default */
+    char *enc;      /* "RSA_AES_KEY_WRAP_256" by default */
+    struct skrfs_guard guard;   /* owner and group: root, or who mounts; mode 0400 */
+    uint64_t refresh_ns;        /* 1h by default */
+    uint64_t stale_ns;          /* 0 by default */
+};
+
+struct skrfs_conf {
+    char *attestation_url;
+    struct skrfs_conf_vault *vaults;
+    size_t vault_count;
+    struct skrfs_conf_key *keys;
+    size_t key_count;
+    char *ca_file, *proxy;      /* NULL: the system's store; none */
+    uint64_t connect_timeout_ns; /* 5s */
+    uint64_t deadline_ns;       /* 30s: longest wait of one open */
+    char *imds_url;             /* NULL: the real one */
+    char *tcti;                 /* NULL: device:/dev/tpmrm0 */
+    char *event_log;            /* NULL: the kernel's */
+    char *mount_path;           /* NULL: given on the command line */
+    bool allow_other;           /* true by default for root */
+    char *lab_dir;              /* [lab] dir: set by `skrfs lab up` alone; every status says that it is a lab */
+    char *source;               /* path that was read, for messages */
+};
+
+/* Reads `path` (NULL: SKRFS_CONF_PATH) and, beside it, `<path>.d/` drop-ins (*.conf in order of name). A wrong
+ * configuration is refused whole: CONFIG, "file:line:column: what, and what was probably meant". */
+int skrfs_conf_load(const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err)
+        SKRFS_MUST_CHECK;
+/* The same from text already read; `name` is used in messages. For tests and fuzzing. */
+int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_conf_free(struct skrfs_conf *conf);
+SKRFS_DEFINE_CLEANUP(struct skrfs_conf, skrfs_conf_free)
+
+#endif

@@ -1,0 +1,30 @@
+/* Intel TDX: the TD report of an HCL report and the TD quote made of it (Intel TDX DCAP quoting library,
+ * quote versions 4 and 5). Pure, thread safe. */
+#ifndef SKRFS_EVIDENCE_TDX_H
+#define SKRFS_EVIDENCE_TDX_H
+
+#include <skrfs/evidence/hcl.h>
+
+#define SKRFS_TD_QUOTE_MAX ((size_t)64 * 1024)
+
+struct skrfs_td_quote {
+    unsigned version;
+    size_t signed_len;            /* octets that the attestation key signs: header and body */
+    size_t total_len;             /* declared length; octets behind it are padding */
+    uint8_t report_data[64], mrtd[48], rtmr[4][48];
+    uint64_t attributes;          /* bit 0: debug */
+    struct skrfs_bytes signature; /* ECDSA P-256, r || s big endian */
+    struct skrfs_bytes key;       /* attestation key, x || y */
+};
+
+/* The 64 octets of report data of a TD report; one that does not begin as TD reports do is BAD_ANSWER. */
+int skrfs_td_report_data(struct skrfs_bytes report, uint8_t ret_data[64], struct skrfs_error *err)
+        SKRFS_MUST_CHECK;
+/* Views into `quote`. */
+int skrfs_td_quote_parse(struct skrfs_bytes quote, struct skrfs_td_quote *ret_quote,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The signature by the attestation key in the quote (the chain behind that key is the service's part). */
+int skrfs_td_quote_verify(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,1 @@
+#include <skrfs/access/access.h>

@@ -1,0 +1,1 @@
+#include <skrfs/azure/cloud.h>

@@ -1,0 +1,1 @@
+#include <skrfs/base/buf.h>

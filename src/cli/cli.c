@@ -1,0 +1,1 @@
+#include <skrfs/cli/cli.h>

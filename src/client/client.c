@@ -1,0 +1,1 @@
+#include <skrfs/client/wiring.h>

@@ -1,0 +1,1 @@
+#include <skrfs/conf/conf.h>

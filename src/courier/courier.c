@@ -1,0 +1,1 @@
+#include <skrfs/courier/courier.h>

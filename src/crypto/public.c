@@ -1,0 +1,1 @@
+#include <skrfs/crypto/encoding.h>

@@ -1,0 +1,1 @@
+#include <skrfs/daemon/daemon.h>

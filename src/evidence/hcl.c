@@ -1,0 +1,1 @@
+#include <skrfs/evidence/evidence.h>

@@ -1,0 +1,1 @@
+#include <skrfs/fs/fs.h>

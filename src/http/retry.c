@@ -1,0 +1,1 @@
+#include <skrfs/http/http.h>

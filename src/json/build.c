@@ -1,0 +1,1 @@
+#include <skrfs/json/json.h>

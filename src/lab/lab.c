@@ -1,0 +1,1 @@
+#include <skrfs/lab/lab.h>

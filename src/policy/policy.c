@@ -1,0 +1,1 @@
+#include <skrfs/policy/policy.h>

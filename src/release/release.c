@@ -1,0 +1,1 @@
+#include <skrfs/release/release.h>

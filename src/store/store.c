@@ -1,0 +1,1 @@
+#include <skrfs/store/store.h>

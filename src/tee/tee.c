@@ -1,0 +1,1 @@
+#include <skrfs/tee/tee.h>

@@ -1,0 +1,1 @@
+#include <skrfs/tpm/attest.h>
