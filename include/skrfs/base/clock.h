@@ -2,6 +2,7 @@
 #ifndef SKRFS_BASE_CLOCK_H
 #define SKRFS_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -25,5 +26,7 @@ bool skrfs_parse_duration(const char *text, uint64_t *ret_ns);
 /* An absolute CLOCK_BOOTTIME value turned into a CLOCK_MONOTONIC timespec for
  * pthread_cond_timedwait on a condition made by skrfs_cond_init. */
 struct timespec skrfs_deadline_timespec(uint64_t deadline_ns);
+/* A condition that is waited for with such a timespec. 0, or an errno value like pthread_cond_init. */
+int skrfs_cond_init(pthread_cond_t *cond);
 
 #endif
