@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The definitions themselves are not the header's macros. */
+#undef skrfs_fail
+#undef skrfs_fail_errno
+#undef skrfs_fail_memory
+#undef skrfs_wrap
+#undef skrfs_fail_retryable
+
 static const struct {
     const char *name;
     int errnum;

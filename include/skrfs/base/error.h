@@ -65,6 +65,18 @@ int skrfs_wrap(struct skrfs_error *err, const char *format, ...) SKRFS_PRINTF(2,
 /* Marks a failure as worth another attempt, not before `not_before_ns` (0: at once). Returns -1. */
 int skrfs_fail_retryable(struct skrfs_error *err, uint64_t not_before_ns);
 
+/* The compiler does not see into error.c: these say that each of the five is -1, so that a path on which
+ * an output stays untouched is known to be the failing one. */
+static inline int skrfs_minus_one(int failed) {
+    (void)failed;
+    return -1;
+}
+#define skrfs_fail(...) skrfs_minus_one((skrfs_fail)(__VA_ARGS__))
+#define skrfs_fail_errno(...) skrfs_minus_one((skrfs_fail_errno)(__VA_ARGS__))
+#define skrfs_fail_memory(err) skrfs_minus_one((skrfs_fail_memory)(err))
+#define skrfs_wrap(...) skrfs_minus_one((skrfs_wrap)(__VA_ARGS__))
+#define skrfs_fail_retryable(...) skrfs_minus_one((skrfs_fail_retryable)(__VA_ARGS__))
+
 /* The errno that a reader of a key file sees, by class. Never 0. */
 int skrfs_class_errno(enum skrfs_class kind);
 

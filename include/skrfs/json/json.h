@@ -1,8 +1,9 @@
 /* Strict, bounded JSON over jansson: duplicate members, trailing octets, NUL in strings, more than 32
- * levels and more than the given size are refused. Everything jansson allocates is wiped when it is
- * freed, since documents carry tokens. A `const struct skrfs_json *` inside a document is borrowed and
- * lives as long as its root. One document is used by one thread at a time; the functions are otherwise
- * thread safe. */
+ * levels and more than the given size are refused, and so are integers that do not fit into int64_t
+ * (rounding one silently would be worse). A document is an object or an array. Everything jansson
+ * allocates is wiped when it is freed, since documents carry tokens. A `const struct skrfs_json *`
+ * inside a document is borrowed and lives as long as its root. One document is used by one thread at a
+ * time; the functions are otherwise thread safe. */
 #ifndef SKRFS_JSON_JSON_H
 #define SKRFS_JSON_JSON_H
 

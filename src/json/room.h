@@ -1,0 +1,21 @@
+/* Between the files of json: what a struct skrfs_json is. */
+#ifndef SKRFS_SRC_JSON_ROOM_H
+#define SKRFS_SRC_JSON_ROOM_H
+
+#include <jansson.h>
+#include <skrfs/json/json.h>
+
+/* A struct skrfs_json is jansson's value under another name; the cast away from const is jansson's
+ * own habit, it changes reference counts only. */
+static inline json_t *to_jansson(const struct skrfs_json *json) {
+    return (json_t *)(uintptr_t)json;
+}
+
+static inline struct skrfs_json *from_jansson(json_t *json) {
+    return (struct skrfs_json *)json;
+}
+
+/* Before the first value is made: allocator and hash seed. */
+void json_begin(void);
+
+#endif
