@@ -1,0 +1,69 @@
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+from lab import Lab, Mount  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def lab_session(tmp_path_factory):
+    """One lab for the session, without throttling; tests that need another start their own."""
+    lab = Lab(tmp_path_factory.mktemp("lab") / "lab", "--no-throttle")
+    yield lab
+    lab.down()
+
+
+@pytest.fixture
+def lab(lab_session):
+    lab_session.clear()
+    yield lab_session
+    lab_session.clear()
+    lab_session.settings(reset=True)
+
+
+_created = {}
+
+
+@pytest.fixture
+def keys(lab):
+    """A standard set of keys in the lab, made once: {configured name: settings}."""
+    kinds = {
+        "rsa": ("vault", "RSA-HSM", {"size": 2048}),
+        "ec": ("hsm", "EC-HSM", {"curve": "P-256"}),
+        "oct": ("hsm", "oct-HSM", {"size": 256}),
+    }
+    if lab.dir not in _created:
+        for name, (vault, kty, more) in kinds.items():
+            lab.create(name, vault, kty, **more)
+        _created[lab.dir] = True
+    return {
+        "rsa": {"vault": "vault", "name": "rsa"},
+        "ec": {"vault": "hsm", "name": "ec"},
+        "oct": {"vault": "hsm", "name": "oct", "format": "raw"},
+    }
+
+
+@pytest.fixture
+def mount(lab, tmp_path):
+    """Makes mounts: mount(keys, **sections) returns a Mount; all are unmounted at the end."""
+    mounts = []
+    os.chmod(tmp_path, 0o755)
+    for parent in list(tmp_path.parents)[:3]:
+        if parent != pathlib.Path("/tmp"):
+            os.chmod(parent, 0o755)
+
+    def make(keys, *arguments, **sections):
+        number = len(mounts)
+        conf = lab.config(tmp_path / f"m{number}.conf", keys, **sections)
+        made = Mount(conf, tmp_path / f"m{number}", *arguments)
+        mounts.append(made)
+        return made
+
+    yield make
+    for made in mounts:
+        made.stop()
+        print(made.log())

@@ -1,0 +1,130 @@
+"""Where a key's bytes are after use: nowhere in the readable memory of any process of the mount, and in no page cache."""
+import ctypes
+import os
+import pathlib
+import re
+
+import pytest
+
+RUN = 24  # octets of the key that must not be found in a row
+
+
+def pieces(data, step=16):
+    """Runs of the key's middle, where encodings share no fixed header with other keys."""
+    body = data[64:-64] if len(data) > 256 else data
+    return {body[i : i + RUN] for i in range(0, max(1, len(body) - RUN), step)}
+
+
+def memory(pid):
+    """Every readable mapping of a process; secret mappings answer EIO."""
+    unreadable = 0
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().split("\n"):
+            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+\s*(.*)", line)
+            if not found or found.group(4) in ("[vvar]", "[vsyscall]", "[vvar_vclock]"):
+                continue
+            start, end = int(found.group(1), 16), int(found.group(2), 16)
+            if "r" not in found.group(3):
+                continue
+            try:
+                mem.seek(start)
+                yield found.group(4) or hex(start), mem.read(end - start)
+            except OSError:
+                unreadable += 1
+
+
+def hits(pid, wanted):
+    return [(name, piece.hex()) for name, content in memory(pid) for piece in wanted if piece in content]
+
+
+def use(made, name):
+    """Reads in the ways that programs read."""
+    path = made.key(name)
+    whole = path.read_bytes()
+    with open(path, "rb", buffering=0) as file:
+        for offset in range(0, len(whole), 100):
+            assert os.pread(file.fileno(), 50, offset) == whole[offset : offset + 50]
+        null = os.open("/dev/null", os.O_WRONLY)
+        os.sendfile(null, file.fileno(), 0, len(whole))
+        os.close(null)
+    return whole
+
+
+@pytest.mark.parametrize("name", ["rsa", "ec", "oct"])
+def test_no_key_bytes_outside_secret_memory(keys, mount, name):
+    made = mount({name: keys[name]})
+    secrets = {format: (made.path / "formats" / name / format).read_bytes()
+               for format in (["raw", "jwk"] if name == "oct" else ["der", "pem", "jwk", "openssh"])}
+    use(made, name)
+    public = b"".join((made.path / "formats" / name / f).read_bytes() for f in ("pub.pem", "pub.der", "pub.jwk")) if name != "oct" else b""
+    wanted = set()
+    for content in secrets.values():
+        wanted |= {piece for piece in pieces(content) if piece not in public}
+    if name == "rsa":
+        # The modulus is public and part of every encoding: only pieces of the private numbers count.
+        jwk = __import__("json").loads(secrets["jwk"])
+        import base64
+        numbers = [base64.urlsafe_b64decode(jwk[m] + "==") for m in ("d", "p", "q", "dp", "dq", "qi")]
+        wanted = {number[i : i + RUN] for number in numbers for i in range(0, len(number) - RUN, 8)}
+        wanted |= {number[::-1][i : i + RUN] for number in numbers for i in range(0, len(number) - RUN, 8)}
+        wanted |= {jwk[m].encode()[i : i + RUN] for m in ("d", "p", "q") for i in range(0, 100, 8)}
+    assert len(wanted) > 0
+    for role, pid in {**made.processes(), "parent": made.process.pid}.items():
+        found = hits(pid, wanted)
+        assert not found, (role, found[:4])
+    # The scan does find what is there: this process holds the key.
+    assert hits(os.getpid(), wanted)
+
+
+def test_secret_memory_cannot_be_read_from_outside(keys, mount):
+    made = mount({"rsa": keys["rsa"]})
+    made.read("rsa")
+    assert made.status()["memory"]["kind"] == "memfd_secret"
+    assert made.status()["memory"]["used"] > 1000
+    maps = pathlib.Path(f"/proc/{made.processes()['keeper']}/maps").read_text()
+    assert "secretmem" in maps
+
+
+class Range(ctypes.Structure):
+    _fields_ = [("offset", ctypes.c_uint64), ("length", ctypes.c_uint64)]
+
+
+class Stat(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in ("cached", "dirty", "writeback", "evicted", "recently")]
+
+
+def cached_pages(path):
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        stat = Stat()
+        if libc.syscall(451, descriptor, ctypes.byref(Range(0, 0)), ctypes.byref(stat), 0) != 0:
+            pytest.skip(f"cachestat: {os.strerror(ctypes.get_errno())}")
+        return stat.cached
+    finally:
+        os.close(descriptor)
+
+
+def test_page_cache_holds_nothing_after_close(keys, mount):
+    made = mount({"rsa": keys["rsa"]})
+    use(made, "rsa")
+    import mmap
+    with open(made.key("rsa"), "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE) as mapped:
+        assert mapped[:5] == b"-----"
+    from lab import wait_for
+    wait_for("no page is cached", lambda: cached_pages(made.key("rsa")) == 0, 3)
+
+
+def test_tokens_leave_the_keeper_after_use(lab, keys, mount):
+    """The attestation token is kept for the next key; the log and the environment never have it."""
+    made = mount({"rsa": keys["rsa"]}, "-o", "log=debug")
+    secret = made.read("rsa")
+    log = made.log()
+    assert "eyJ" not in log
+    for piece in pieces(secret):
+        assert piece.decode("latin1") not in log
+    for pid in made.processes().values():
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert b"eyJ" not in environment + arguments
+        assert not any(piece in environment + arguments for piece in pieces(secret))
