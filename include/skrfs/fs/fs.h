@@ -19,10 +19,37 @@ struct skrfs_fs_key {
  * said to be unknown in *caller. */
 typedef void skrfs_describe_fn(void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
 
+/* The generated files below status/. */
+enum skrfs_fs_report {
+    SKRFS_REPORT_HEALTH,  /* status/health: one word and a newline */
+    SKRFS_REPORT_STATUS,  /* status/status.json */
+    SKRFS_REPORT_METRICS, /* status/metrics: OpenMetrics text */
+    SKRFS_REPORT_WHY,     /* status/why/<file> of `key` */
+};
+/* Appends the text of one of them to `out` (limit SKRFS_FS_REPORT_MAX). `key` counts for WHY only. Called on
+ * each open of such a file by a thread that reads the device: it must not block and never release. */
+typedef int skrfs_report_fn(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
+        struct skrfs_error *err);
+#define SKRFS_FS_REPORT_MAX ((size_t)64 * 1024 * 1024)
+
+/* Totals since this keeper began. */
+struct skrfs_fs_stats {
+    uint64_t requests;       /* read from the device */
+    uint64_t opens;          /* of key files, that were granted and answered with a handle */
+    uint64_t reads;          /* of key files */
+    uint64_t denied;         /* opens and reads refused by the rules */
+    uint64_t failed;         /* opens that ended in any other error */
+    uint64_t interrupted;    /* opens given up by their callers */
+    uint64_t reply_failures; /* answers that the kernel did not take */
+    bool adopted;            /* took a mount over from an earlier keeper */
+};
+
 /* What the parent keeps for a keeper that comes after: shared memory, made by skrfs_fs_handover_new before
  * the first fork. Holds the kernel's FUSE_INIT request and the requests in flight; no key, no name. */
 struct skrfs_fs_handover;
 int skrfs_fs_handover_new(struct skrfs_fs_handover **ret_handover, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_fs_handover_free(struct skrfs_fs_handover *handover);
+SKRFS_DEFINE_CLEANUP(struct skrfs_fs_handover, skrfs_fs_handover_free)
 
 struct skrfs_fs_options {
     const struct skrfs_fs_key *keys;
@@ -30,6 +57,8 @@ struct skrfs_fs_options {
     struct skrfs_store *store;
     skrfs_describe_fn *describe;
     void *describe_context;
+    skrfs_report_fn *report;
+    void *report_context;
     uid_t owner;               /* who mounted: may use status/ and, without allow_other, all there is */
     bool lab;                  /* status says that this is a lab */
     unsigned threads;          /* that read the device (0: 2) */
@@ -48,8 +77,12 @@ int skrfs_fs_unmount(const char *path, struct skrfs_error *err) SKRFS_MUST_CHECK
 int skrfs_fs_new(const struct skrfs_fs_options *options, int fd, struct skrfs_fs_handover *handover,
         struct skrfs_fs **ret_fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_fs_serve(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Ends what is parked with EINTR and frees; `fd` stays open, it is the caller's. The store must still be alive. */
 void skrfs_fs_free(struct skrfs_fs *fs);
 SKRFS_DEFINE_CLEANUP(struct skrfs_fs, skrfs_fs_free)
+
+/* Thread safe, while the file system is served too. */
+void skrfs_fs_get_stats(struct skrfs_fs *fs, struct skrfs_fs_stats *ret_stats);
 
 /* Reads /proc for a caller: the witness's work. */
 void skrfs_caller_describe(struct skrfs_access_needs needs, struct skrfs_caller *caller);
