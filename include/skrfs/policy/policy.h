@@ -6,6 +6,7 @@
 #include <skrfs/json/json.h>
 
 #define SKRFS_POLICY_MAX ((size_t)64 * 1024)
+#define SKRFS_CLAIM_MAX 256 /* a claim's dotted path with its NUL */
 
 struct skrfs_policy;
 
@@ -28,7 +29,7 @@ int skrfs_policy_strip_comments(const char *text, size_t len, struct skrfs_buf *
 /* Tells everything about a policy's text through `finding`: syntax errors with line and column, unknown
  * members and operators, comments (a note), authorities that are no https URL, claims unknown to the TEEs,
  * values that cannot match (an mrenclave that is not hexadecimal), policies that any guest meets.
- * Returns 0 when the vault would take it, -1 with `err` otherwise. */
+ * Returns 0 when the vault would take it (with comments removed), -1 with `err` otherwise. */
 int skrfs_policy_lint(const char *text, size_t len, skrfs_finding_fn *finding, void *context,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
@@ -40,7 +41,7 @@ bool skrfs_policy_meets(const struct skrfs_policy *policy, const struct skrfs_js
  * "issuer 'https://...' is none of the policy's authorities". False when the policy is met. */
 bool skrfs_policy_explain(const struct skrfs_policy *policy, const struct skrfs_json *claims, char *out,
         size_t size);
-/* Appends the policy as compact JSON in the service's own order. */
+/* Appends the policy as compact JSON in the service's own order, values as strings as it stores them. */
 int skrfs_policy_print(const struct skrfs_policy *policy, struct skrfs_buf *out, struct skrfs_error *err)
         SKRFS_MUST_CHECK;
 

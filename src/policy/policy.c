@@ -1,1 +1,0 @@
-#include <skrfs/policy/policy.h>
