@@ -1,1 +1,86 @@
-#include <skrfs/crypto/encoding.h>
+/* OpenSSL as this program wants it: freed memory is wiped, private numbers are in a locked heap. */
+#include "internal.h"
+
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <string.h>
+
+/* Room for some thirty RSA-4096 private keys at once. A power of two, as CRYPTO_secure_malloc_init
+ * wants. */
+#define SECURE_HEAP ((size_t)256 * 1024)
+#define SECURE_MINIMUM 32
+
+static pthread_once_t setup_once = PTHREAD_ONCE_INIT;
+static bool functions_set;
+static int secure_heap; /* CRYPTO_secure_malloc_init: 0 failed, 1 well, 2 made but not locked */
+
+static void *plain_malloc(size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return malloc(size);
+}
+
+static void wiping_free(void *data, const char *file, int line) {
+    (void)file;
+    (void)line;
+    if (data)
+        OPENSSL_cleanse(data, malloc_usable_size(data));
+    free(data);
+}
+
+static void *wiping_realloc(void *data, size_t size, const char *file, int line) {
+    if (!data)
+        return malloc(size);
+    if (size == 0) {
+        wiping_free(data, file, line);
+        return NULL;
+    }
+    size_t have = malloc_usable_size(data);
+    if (size <= have)
+        return data;
+    void *grown = malloc(size);
+    if (!grown)
+        return NULL;
+    memcpy(grown, data, have);
+    wiping_free(data, file, line);
+    return grown;
+}
+
+static void setup_run(void) {
+    functions_set = CRYPTO_set_mem_functions(plain_malloc, wiping_realloc, wiping_free) == 1;
+    secure_heap = CRYPTO_secure_malloc_initialized()
+                          ? 1
+                          : CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_MINIMUM);
+}
+
+void skrfs_crypto_ready(void) {
+    pthread_once(&setup_once, setup_run);
+}
+
+int skrfs_crypto_ready_private(struct skrfs_error *err) {
+    skrfs_crypto_ready();
+    if (secure_heap == 1)
+        return 0;
+    return skrfs_fail(err, SKRFS_CLASS_NO_MEMORY,
+            "the cryptographic library's locked memory (%zu KiB) cannot be made: raise the limit "
+            "of locked "
+            "memory (RLIMIT_MEMLOCK, LimitMEMLOCK= in a unit)",
+            SECURE_HEAP / 1024);
+}
+
+int skrfs_crypto_setup(struct skrfs_error *err) {
+    skrfs_crypto_ready();
+    if (!functions_set)
+        return skrfs_fail(
+                err, SKRFS_CLASS_BUG, "the cryptographic library was used before it was set up");
+    return skrfs_crypto_ready_private(err);
+}
+
+int skrfs_crypto_fail(struct skrfs_error *err, enum skrfs_class kind, const char *what) {
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    skrfs_fail(err, kind, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
+    ERR_clear_error();
+    return -1;
+}
