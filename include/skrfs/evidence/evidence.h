@@ -11,6 +11,8 @@ enum skrfs_evidence_kind {
 };
 
 #define SKRFS_EVENT_LOG_MAX ((size_t)512 * 1024)
+#define SKRFS_AK_CERT_MAX ((size_t)16 * 1024)
+#define SKRFS_EVIDENCE_BLOB_MAX ((size_t)1024) /* a public area, an attestation or a signature */
 #define SKRFS_NONCE_LEN 32
 
 /* Every member but `kind`, `nonce` and `pcrs` is owned octets. */
@@ -27,7 +29,7 @@ struct skrfs_evidence {
     struct skrfs_buf key_certify, key_certify_signature;
 };
 
-/* An empty value with every buffer's limit set. */
+/* An empty value with every buffer's limit set; _done wipes and frees, and leaves it empty again. */
 void skrfs_evidence_init(struct skrfs_evidence *evidence);
 void skrfs_evidence_done(struct skrfs_evidence *evidence);
 #define skrfs_autoevidence SKRFS_CLEANUP(skrfs_evidence_done) struct skrfs_evidence

@@ -20,10 +20,13 @@ struct skrfs_td_quote {
 /* The 64 octets of report data of a TD report; one that does not begin as TD reports do is BAD_ANSWER. */
 int skrfs_td_report_data(struct skrfs_bytes report, uint8_t ret_data[64], struct skrfs_error *err)
         SKRFS_MUST_CHECK;
-/* Views into `quote`. */
+/* Takes a quote apart, version 4 or 5, into views that live as long as `quote`. Octets behind the declared
+ * end are padding (the platform's answers have it). Malformed, another TEE's or with another attestation key
+ * than ECDSA P-256 is BAD_ANSWER. */
 int skrfs_td_quote_parse(struct skrfs_bytes quote, struct skrfs_td_quote *ret_quote,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* The signature by the attestation key in the quote (the chain behind that key is the service's part). */
+/* The signature by the attestation key in the quote (the chain behind that key is the service's part);
+ * a wrong one is BAD_ANSWER. */
 int skrfs_td_quote_verify(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 

@@ -1,0 +1,114 @@
+#include "internal.h"
+
+#include <skrfs/base/clock.h>
+#include <tss2/tss2_rc.h>
+
+enum { ATTEMPTS = 6, FIRST_PAUSE_MS = 10 };
+
+TSS2_RC skrfs_tpm_code(TSS2_RC rc) {
+    TSS2_RC layer = rc & TSS2_RC_LAYER_MASK;
+    TSS2_RC code = rc & 0xFFFF;
+    if (layer != TSS2_TPM_RC_LAYER && layer != TSS2_RESMGR_TPM_RC_LAYER)
+        return 0;
+    /* TPM 2.0 Library, Part 2, 6.6: format one has the number of the parameter, handle or session
+     * in bits 6 and 8 to 11. */
+    return code & TPM2_RC_FMT1 ? code & (TPM2_RC_FMT1 | 0x3F) : code;
+}
+
+static bool is_busy(TSS2_RC code) {
+    switch (code) {
+    case TPM2_RC_RETRY:
+    case TPM2_RC_YIELDED:
+    case TPM2_RC_TESTING:
+    case TPM2_RC_NV_RATE:
+    case TPM2_RC_NV_UNAVAILABLE:
+    case TPM2_RC_CANCELED:
+    case TPM2_RC_OBJECT_MEMORY:
+    case TPM2_RC_SESSION_MEMORY:
+    case TPM2_RC_SESSION_HANDLES:
+    case TPM2_RC_OBJECT_HANDLES:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ESYS repeats a command by itself a few times, but without a pause. */
+bool skrfs_tpm_again(TSS2_RC rc, unsigned attempt) {
+    if (!is_busy(skrfs_tpm_code(rc)) || attempt + 1 >= ATTEMPTS)
+        return false;
+    uint64_t pause = (uint64_t)(FIRST_PAUSE_MS << attempt) * SKRFS_MILLISECOND_NS;
+    return skrfs_sleep_until(skrfs_now_ns() + pause, SKRFS_NEVER_NS);
+}
+
+/* An exchange that broke off leaves ESYS in a state in which every later call fails; it is made
+ * anew over the same TCTI by the next one that needs it. */
+static int broken(struct skrfs_tpm *tpm, TSS2_RC rc, struct skrfs_error *err, const char *what) {
+    if (tpm->esys)
+        Esys_Finalize(&tpm->esys);
+    skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "%s: no answer from the TPM %s (%s)", what, tpm->name,
+            Tss2_RC_Decode(rc));
+    return skrfs_fail_retryable(err, 0);
+}
+
+static int answered(TSS2_RC rc, struct skrfs_error *err, const char *what) {
+    switch (skrfs_tpm_code(rc)) {
+    case TPM2_RC_HANDLE:
+    case TPM2_RC_REFERENCE_H0:
+        return skrfs_fail(err, SKRFS_CLASS_NO_TEE, "%s: the TPM has no such object", what);
+    case TPM2_RC_NV_UNINITIALIZED:
+        skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE,
+                "%s: not provisioned yet by the platform; try again later", what);
+        return skrfs_fail_retryable(err, 0);
+    case TPM2_RC_LOCKOUT:
+        return skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE,
+                "%s: the TPM is locked out after wrong passwords; wait or clear the lockout", what);
+    case TPM2_RC_AUTH_FAIL:
+    case TPM2_RC_BAD_AUTH:
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "%s: the TPM wants a password; the owner password must be empty", what);
+    default:
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "%s: the TPM says %s (0x%x)", what,
+                Tss2_RC_Decode(rc), rc);
+    }
+}
+
+int skrfs_tpm_fail(struct skrfs_tpm *tpm, TSS2_RC rc, struct skrfs_error *err, const char *what) {
+    TSS2_RC code = skrfs_tpm_code(rc);
+    if (rc == TSS2_ESYS_RC_MEMORY) {
+        skrfs_fail_memory(err);
+    } else if (code == 0) {
+        broken(tpm, rc, err, what);
+    } else if (is_busy(code)) {
+        skrfs_fail(
+                err, SKRFS_CLASS_UNAVAILABLE, "%s: the TPM is busy (%s)", what, Tss2_RC_Decode(rc));
+        skrfs_fail_retryable(err, 0);
+    } else {
+        answered(rc, err, what);
+    }
+    err->upstream = rc;
+    return -1;
+}
+
+int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_error *err) {
+    pthread_mutex_lock(&tpm->lock);
+    if (tpm->esys)
+        return 0;
+    TSS2_RC rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
+    if (rc == TSS2_RC_SUCCESS)
+        return 0;
+    skrfs_tpm_fail(tpm, rc, err, "connect to the TPM");
+    pthread_mutex_unlock(&tpm->lock);
+    return -1;
+}
+
+void skrfs_tpm_handle_done(struct tpm_handle *handle) {
+    ESYS_CONTEXT *esys = handle->tpm->esys;
+    if (!esys || handle->handle == ESYS_TR_NONE)
+        return;
+    if (handle->flush)
+        (void)TPM_RUN(Esys_FlushContext(esys, handle->handle));
+    else
+        (void)Esys_TR_Close(esys, &handle->handle);
+    handle->handle = ESYS_TR_NONE;
+}
