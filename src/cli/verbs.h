@@ -1,0 +1,23 @@
+/* The verbs, one file each. */
+#ifndef SKRFS_SRC_CLI_VERBS_H
+#define SKRFS_SRC_CLI_VERBS_H
+
+#include <skrfs/cli/helper.h>
+#include <skrfs/cli/output.h>
+#include <skrfs/cli/place.h>
+#include <skrfs/cli/verb.h>
+
+extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_attest,
+        skrfs_verb_status, skrfs_verb_why, skrfs_verb_key_create, skrfs_verb_key_show,
+        skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint, skrfs_verb_lab_up,
+        skrfs_verb_lab_down;
+
+#define SKRFS_HELP_CONFIG "configuration (default: $SKRFS_CONFIG, then " SKRFS_CONF_PATH ")"
+
+/* Reads a policy file ("-": stdin), tells lint's findings through `out` as "file:line:column:
+ * level: text" lines, and appends the policy without comments to `ret_policy` (may be NULL). CONFIG
+ * when a vault would not take it. */
+int skrfs_policy_file(const char *path, struct skrfs_buf *out, struct skrfs_buf *ret_policy,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+#endif
