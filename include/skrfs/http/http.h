@@ -40,7 +40,8 @@ struct skrfs_http_answer {
 };
 
 /* When an answer or a broken transfer is tried again: exponential from `base_ns`, with jitter, at most
- * `attempts` tries in all, never past the deadline; Retry-After is honoured when it is later. */
+ * `attempts` tries in all, never past the deadline; Retry-After is honoured when it is later. One that
+ * is further away than `max_ns` or the deadline ends the tries at once: the caller is told now. */
 struct skrfs_http_retry {
     unsigned attempts;
     uint64_t base_ns;
@@ -49,7 +50,8 @@ struct skrfs_http_retry {
     bool transport;               /* retry when no answer arrived (refused, reset, half a body) */
 };
 
-/* `ca_pem` is copied. */
+/* The options are copied. The first client takes SSLKEYLOGFILE out of the environment: libcurl would
+ * write the session secrets of all connections there. NO_MEMORY, or BUG when libcurl cannot start. */
 int skrfs_http_new(const struct skrfs_http_options *options, struct skrfs_http **ret_http,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_http_free(struct skrfs_http *http);
@@ -61,13 +63,16 @@ void skrfs_http_answer_done(struct skrfs_http_answer *answer);
 /* Sends and waits. 0 when a whole answer arrived, whatever its status; `ret_answer` must be zeroed or
  * done. `retry` may be NULL: one attempt. When retries end on a listed status the last answer is
  * returned. No answer is UNAVAILABLE (TIMEOUT when the deadline passed, retryable either way; a
- * certificate that is not trusted is BAD_ANSWER and is not retried); a body over the limit is BAD_ANSWER.
+ * certificate that is not trusted is BAD_ANSWER and is not retried); a body over the limit is BAD_ANSWER;
+ * trust anchors that cannot be read and a proxy that does not exist are CONFIG. A URL that is not https
+ * (http when `plain`) is BAD_ANSWER.
  * Messages name host and port, never the path's query. */
 int skrfs_http_send(struct skrfs_http *http, const struct skrfs_http_request *request,
         const struct skrfs_http_retry *retry, struct skrfs_http_answer *ret_answer,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* The host of an https URL without port, lower-cased, into `out`; BAD_ANSWER when it is none. */
+/* The host of an https URL without port, lower-cased, into `out`; BAD_ANSWER when it is none. Read one way
+ * only: "https://" in lower case, no user, no percent-encoding in the host. Thread safe. */
 int skrfs_url_host(const char *url, char *out, size_t size, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Appends percent-encoded text (RFC 3986 unreserved characters stay). */
 int skrfs_url_escape(const char *text, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
