@@ -110,7 +110,7 @@ static void refuse_member(struct reader *reader, const char *name, const char *c
         refuse(reader, name, "unknown member '%.60s'", name);
 }
 
-static void check_members(
+static bool check_members(
         struct reader *reader, const struct skrfs_json *object, const char *const *allowed) {
     void *iterator = NULL;
     const char *name = NULL;
