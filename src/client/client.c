@@ -1,1 +1,119 @@
+#define SKRFS_EXPORT __attribute__((visibility("default")))
+
+#include <skrfs/base/clock.h>
 #include <skrfs/client/wiring.h>
+#include <skrfs/skrfs.h>
+#include <string.h>
+
+struct skrfs_client {
+    struct skrfs_conf *conf;
+    struct skrfs_network network;
+    struct skrfs_courier *courier;
+    struct skrfs_keyside keyside;
+};
+
+/* On failure the parts made so far are left for skrfs_client_free. */
+static int client_open(
+        struct skrfs_client *client, const char *config_path, struct skrfs_error *err) {
+    struct skrfs_tpm *tpm;
+
+    if (skrfs_crypto_setup(err) < 0 || skrfs_conf_load(config_path, &client->conf, err) < 0 ||
+            skrfs_network_open(client->conf, &client->network, err) < 0 ||
+            skrfs_courier_direct(client->network.cloud, &client->courier, err) < 0 ||
+            skrfs_tpm_open(client->conf->tcti, &tpm, err) < 0)
+        return -1;
+    return skrfs_keyside_open(client->conf, tpm, client->courier, &client->keyside, err);
+}
+
+SKRFS_EXPORT int skrfs_client_new(
+        const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err) {
+    struct skrfs_client *client = calloc(1, sizeof(*client));
+
+    if (!client)
+        return skrfs_fail_memory(err);
+    if (client_open(client, config_path, err) < 0) {
+        skrfs_client_free(client);
+        return -1;
+    }
+    *ret_client = client;
+    return 0;
+}
+
+SKRFS_EXPORT void skrfs_client_free(struct skrfs_client *client) {
+    if (!client)
+        return;
+    if (client->keyside.conf)
+        skrfs_keyside_done(&client->keyside);
+    skrfs_courier_close(client->courier);
+    skrfs_network_done(&client->network);
+    skrfs_conf_free(client->conf);
+    free(client);
+}
+
+static uint64_t deadline(const struct skrfs_client *client, unsigned timeout_ms) {
+    return skrfs_now_ns() +
+           (timeout_ms ? timeout_ms * SKRFS_MILLISECOND_NS : client->conf->deadline_ns);
+}
+
+SKRFS_EXPORT int skrfs_client_attest(struct skrfs_client *client, unsigned timeout_ms,
+        char **ret_token, struct skrfs_error *err) {
+    skrfs_autobuf text = SKRFS_BUF(SKRFS_TOKEN_MAX);
+
+    if (skrfs_release_token(
+                client->keyside.release, deadline(client, timeout_ms), NULL, &text, err) < 0)
+        return -1;
+    char *token = strdup(skrfs_buf_text(&text));
+    if (!token)
+        return skrfs_fail_memory(err);
+    *ret_token = token;
+    return 0;
+}
+
+SKRFS_EXPORT void skrfs_token_free(char *token) {
+    if (!token)
+        return;
+    skrfs_wipe(token, strlen(token));
+    free(token);
+}
+
+static int find_key(
+        const struct skrfs_conf *conf, const char *name, size_t *ret_key, struct skrfs_error *err) {
+    for (size_t i = 0; i < conf->key_count; i++)
+        if (strcmp(conf->keys[i].file, name) == 0) {
+            *ret_key = i;
+            return 0;
+        }
+    return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "no section [key %s] in %s", name, conf->source);
+}
+
+static int get(struct skrfs_client *client, size_t key, const char *version,
+        enum skrfs_format format, uint64_t deadline_ns, struct skrfs_secret **ret_secret,
+        struct skrfs_error *err) {
+    const struct skrfs_fetch_ops *ops = &skrfs_keyside_fetch_ops;
+    struct skrfs_fetched fetched = {0};
+
+    if (skrfs_format_is_public(format))
+        return ops->fetch_public(
+                &client->keyside, key, version, format, deadline_ns, ret_secret, err);
+    if (ops->fetch(&client->keyside, key, version, deadline_ns, NULL, &fetched, err) < 0)
+        return -1;
+    skrfs_autosecret *plain = fetched.plain;
+    fetched.plain = plain;
+    return ops->encode(&client->keyside, &fetched, format, ret_secret, err);
+}
+
+SKRFS_EXPORT int skrfs_client_get(struct skrfs_client *client, const char *name,
+        const char *version, int format, unsigned timeout_ms, struct skrfs_secret **ret_secret,
+        struct skrfs_error *err) {
+    size_t key;
+
+    if (format >= SKRFS_FORMAT_COUNT)
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "no format has the number %d", format);
+    if (find_key(client->conf, name, &key, err) < 0)
+        return -1;
+    enum skrfs_format wanted =
+            format < 0 ? client->conf->keys[key].format : (enum skrfs_format)format;
+    if (get(client, key, version, wanted, deadline(client, timeout_ms), ret_secret, err) < 0)
+        return skrfs_wrap(err, "get '%s'", name);
+    return 0;
+}

@@ -2,6 +2,7 @@
 #ifndef SKRFS_CLIENT_WIRING_H
 #define SKRFS_CLIENT_WIRING_H
 
+#include <pthread.h>
 #include <skrfs/conf/conf.h>
 #include <skrfs/release/release.h>
 #include <skrfs/store/store.h>
@@ -10,23 +11,45 @@
 struct skrfs_network {
     struct skrfs_buf ca_pem;
     struct skrfs_cloud_vault *vaults;
-    struct skrfs_cloud *cloud;
+    struct skrfs_cloud *cloud;      /* NULL until opened */
 };
+/* Reads what is read from files and checks what can be without a network: CONFIG, SYSTEM. */
+int skrfs_network_prepare(const struct skrfs_conf *conf, struct skrfs_network *ret_network,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Opens a prepared network: reads no file of the configuration any more. */
+int skrfs_network_start(const struct skrfs_conf *conf, struct skrfs_network *network,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Both at once. */
 int skrfs_network_open(const struct skrfs_conf *conf, struct skrfs_network *ret_network,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_network_done(struct skrfs_network *network);
 
-/* The keeper's half: TPM, TEE, trust anchors, release. The courier is borrowed. `tpm` is taken over. */
+/* The keeper's half: TPM, TEE, trust anchors, release. The courier is borrowed, and the configuration. `tpm`
+ * is taken over, also on failure. An opened value must not be moved. */
 struct skrfs_keyside {
     struct skrfs_tpm *tpm;
-    struct skrfs_tee *tee;
+    struct skrfs_tee *tee;          /* NULL while there is none */
     struct skrfs_trust *trust;
     struct skrfs_courier *courier;
-    struct skrfs_release *release;
+    struct skrfs_release *release;  /* NULL while there is no TEE or no courier */
     const struct skrfs_conf *conf;
+    pthread_mutex_t lock;           /* over tee and release while they may still be made */
+    struct skrfs_error no_tee;      /* why there is none */
 };
+/* Without a TEE: NO_TEE. */
 int skrfs_keyside_open(const struct skrfs_conf *conf, struct skrfs_tpm *tpm, struct skrfs_courier *courier,
         struct skrfs_keyside *ret_keyside, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same in two steps, for a process whose sandbox closes in between: the first reads files and looks for
+ * the TEE. A machine without one is no failure here: each fetch looks again (over the open TPM) and fails
+ * with NO_TEE and the reason. `no_tpm` says why `tpm` is NULL, if it is. */
+int skrfs_keyside_prepare(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
+        const struct skrfs_error *no_tpm, const struct skrfs_buf *ca_pem,
+        struct skrfs_keyside *ret_keyside, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* From here on fetches work; the courier is borrowed. */
+void skrfs_keyside_start(struct skrfs_keyside *keyside, struct skrfs_courier *courier);
+/* The release flow, made at first use. NO_TEE. Thread safe. */
+int skrfs_keyside_release(struct skrfs_keyside *keyside, struct skrfs_release **ret_release,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_keyside_done(struct skrfs_keyside *keyside);
 
 /* Fills in the question for a configured key; `version` NULL: as configured. */

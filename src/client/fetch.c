@@ -1,0 +1,83 @@
+/* The store's operations, over a release. */
+#include <skrfs/client/wiring.h>
+#include <string.h>
+
+_Static_assert(
+        SKRFS_STORE_VERSION_MAX == SKRFS_KEY_VERSION_MAX, "the store's versions are the vault's");
+_Static_assert(sizeof(((struct skrfs_fetched *)NULL)->kid) == SKRFS_KID_MAX, "and so are its kids");
+
+void skrfs_keyside_ask(const struct skrfs_conf *conf, size_t key, const char *version,
+        struct skrfs_release_key *ret_ask) {
+    const struct skrfs_conf_key *from = &conf->keys[key];
+    const struct skrfs_conf_vault *vault = &conf->vaults[from->vault];
+    struct skrfs_release_key ask = {.vault = from->vault,
+            .vault_name = vault->name,
+            .vault_host = vault->host,
+            .name = from->name,
+            .version = version ? version : from->version};
+
+    if (!from->enc || !skrfs_enc_parse(from->enc, &ask.enc))
+        ask.enc = SKRFS_ENC_SHA256;
+    *ret_ask = ask;
+}
+
+static void hand_over(struct skrfs_released *released, struct skrfs_fetched *ret_fetched) {
+    ret_fetched->plain = skrfs_take(released->plain);
+    ret_fetched->type = (int)released->type;
+    memcpy(ret_fetched->version, released->version, sizeof(ret_fetched->version));
+    memcpy(ret_fetched->kid, released->kid, sizeof(ret_fetched->kid));
+    ret_fetched->expires_s = released->expires_s;
+}
+
+static int fetch(void *context, size_t key, const char *version, uint64_t deadline_ns,
+        struct skrfs_trace *trace, struct skrfs_fetched *ret_fetched, struct skrfs_error *err) {
+    struct skrfs_keyside *keyside = context;
+    skrfs_autoreleased released = {0};
+    struct skrfs_release_key ask;
+    struct skrfs_release *release;
+
+    skrfs_keyside_ask(keyside->conf, key, version, &ask);
+    size_t step = skrfs_trace_begin(trace, "find the tee");
+    if (skrfs_keyside_release(keyside, &release, err) < 0)
+        return skrfs_trace_failed(trace, step, err);
+    skrfs_trace_end(trace, step, "%s", keyside->tee->ops->name);
+    if (skrfs_release_run(release, &ask, deadline_ns, trace, &released, err) < 0)
+        return skrfs_wrap(err, "release from '%s'", ask.vault_name);
+    hand_over(&released, ret_fetched);
+    return 0;
+}
+
+static int encode(void *context, const struct skrfs_fetched *fetched, enum skrfs_format format,
+        struct skrfs_secret **ret_encoded, struct skrfs_error *err) {
+    (void)context;
+    return skrfs_key_encode(fetched->plain, (enum skrfs_key_type)fetched->type, format,
+            fetched->kid, ret_encoded, err);
+}
+
+static int encode_public(const struct skrfs_vault_key *key, enum skrfs_format format,
+        struct skrfs_secret **ret_encoded, struct skrfs_error *err) {
+    skrfs_autobuf text = SKRFS_BUF(SKRFS_SECRET_MAX);
+
+    if (skrfs_public_encode(&key->public, format, key->kid, &text, err) < 0)
+        return -1;
+    return skrfs_secret_copy(text.data, text.len, ret_encoded, err);
+}
+
+static int fetch_public(void *context, size_t key, const char *version, enum skrfs_format format,
+        uint64_t deadline_ns, struct skrfs_secret **ret_encoded, struct skrfs_error *err) {
+    const struct skrfs_keyside *keyside = context;
+    skrfs_autovaultkey shown = {0};
+    struct skrfs_release_key ask;
+
+    skrfs_keyside_ask(keyside->conf, key, version, &ask);
+    if (keyside->courier->ops->key_show(
+                keyside->courier, ask.vault, ask.name, ask.version, deadline_ns, &shown, err) < 0)
+        return skrfs_wrap(err, "public part from '%s'", ask.vault_name);
+    return encode_public(&shown, format, ret_encoded, err);
+}
+
+const struct skrfs_fetch_ops skrfs_keyside_fetch_ops = {
+        .fetch = fetch,
+        .encode = encode,
+        .fetch_public = fetch_public,
+};

@@ -1,0 +1,108 @@
+#include <skrfs/base/file.h>
+#include <skrfs/client/wiring.h>
+#include <string.h>
+
+static int read_ca(const struct skrfs_conf *conf, struct skrfs_buf *out, struct skrfs_error *err) {
+    if (conf->ca_file && skrfs_file_read(conf->ca_file, out, err) < 0)
+        return skrfs_wrap(err, "[network] ca-file");
+    return 0;
+}
+
+/* The configured anchors are the only ones: for TLS and for released keys alike. */
+static int trust_load(const struct skrfs_conf *conf, const struct skrfs_buf *ca_pem,
+        struct skrfs_trust **ret_trust, struct skrfs_error *err) {
+    if (!conf->ca_file)
+        return skrfs_trust_system(ret_trust, err);
+    if (skrfs_trust_from_pem(skrfs_buf_text(ca_pem), ca_pem->len, ret_trust, err) < 0) {
+        err->kind = SKRFS_CLASS_CONFIG;
+        return skrfs_wrap(err, "[network] ca-file %s", conf->ca_file);
+    }
+    return 0;
+}
+
+/* Under the lock, or before anybody else knows the value. */
+static int tee_find(struct skrfs_keyside *keyside) {
+    struct skrfs_tee_options options = {.tpm = keyside->tpm, .event_log = keyside->conf->event_log};
+    struct skrfs_error err;
+
+    if (keyside->tee)
+        return 0;
+    if (!keyside->tpm && keyside->no_tee.message[0])
+        return -1;
+    if (skrfs_tee_open(&options, &keyside->tee, &err) == 0)
+        return 0;
+    keyside->no_tee = err;
+    return -1;
+}
+
+int skrfs_keyside_prepare(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
+        const struct skrfs_error *no_tpm, const struct skrfs_buf *ca_pem,
+        struct skrfs_keyside *ret_keyside, struct skrfs_error *err) {
+    memset(ret_keyside, 0, sizeof(*ret_keyside));
+    pthread_mutex_init(&ret_keyside->lock, NULL);
+    ret_keyside->tpm = tpm;
+    ret_keyside->conf = conf;
+    if (no_tpm)
+        ret_keyside->no_tee = *no_tpm;
+    if (trust_load(conf, ca_pem, &ret_keyside->trust, err) < 0) {
+        skrfs_keyside_done(ret_keyside);
+        return -1;
+    }
+    (void)tee_find(ret_keyside);
+    return 0;
+}
+
+void skrfs_keyside_start(struct skrfs_keyside *keyside, struct skrfs_courier *courier) {
+    keyside->courier = courier;
+}
+
+static int release_make(struct skrfs_keyside *keyside, struct skrfs_error *err) {
+    struct skrfs_release_options options = {.courier = keyside->courier, .trust = keyside->trust};
+
+    if (keyside->release)
+        return 0;
+    if (tee_find(keyside) < 0) {
+        *err = keyside->no_tee;
+        return -1;
+    }
+    options.tee = keyside->tee;
+    return skrfs_release_new(&options, &keyside->release, err);
+}
+
+int skrfs_keyside_release(struct skrfs_keyside *keyside, struct skrfs_release **ret_release,
+        struct skrfs_error *err) {
+    pthread_mutex_lock(&keyside->lock);
+    int result = release_make(keyside, err);
+    if (result == 0)
+        *ret_release = keyside->release;
+    pthread_mutex_unlock(&keyside->lock);
+    return result;
+}
+
+int skrfs_keyside_open(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
+        struct skrfs_courier *courier, struct skrfs_keyside *ret_keyside, struct skrfs_error *err) {
+    skrfs_autobuf ca_pem = SKRFS_BUF((size_t)1024 * 1024);
+    struct skrfs_release *release;
+
+    if (read_ca(conf, &ca_pem, err) < 0) {
+        skrfs_tpm_close(tpm);
+        return -1;
+    }
+    if (skrfs_keyside_prepare(conf, tpm, NULL, &ca_pem, ret_keyside, err) < 0)
+        return -1;
+    skrfs_keyside_start(ret_keyside, courier);
+    if (skrfs_keyside_release(ret_keyside, &release, err) < 0) {
+        skrfs_keyside_done(ret_keyside);
+        return -1;
+    }
+    return 0;
+}
+
+void skrfs_keyside_done(struct skrfs_keyside *keyside) {
+    skrfs_release_free(keyside->release);
+    skrfs_tee_close(keyside->tee);
+    skrfs_tpm_close(keyside->tpm);
+    skrfs_trust_free(keyside->trust);
+    pthread_mutex_destroy(&keyside->lock);
+    memset(keyside, 0, sizeof(*keyside));
+}

@@ -1,1 +1,0 @@
-#include <skrfs/daemon/daemon.h>

@@ -1,0 +1,154 @@
+#include <linux/capability.h>
+#include <signal.h>
+#include <skrfs/base/clock.h>
+#include <skrfs/base/log.h>
+#include <skrfs/daemon/process.h>
+#include <skrfs/tpm/relay.h>
+
+struct keeper {
+    const struct skrfs_child *child;
+    const struct skrfs_conf *conf;
+    struct skrfs_keyside keyside;
+    struct skrfs_courier *courier;
+    struct skrfs_witness *witness;
+    struct skrfs_store_key *store_keys;
+    struct skrfs_store *store;
+    struct skrfs_fs_key *fs_keys;
+    struct skrfs_fs_options fs_options;
+    struct skrfs_fs *fs;
+    struct skrfs_reporter reporter;
+};
+
+/* A TPM that is not there is no reason to leave readers without a mount: they are told ENODEV and
+ * why. */
+static struct skrfs_tpm *open_tpm(const struct skrfs_child *child, struct skrfs_error *ret_no_tpm) {
+    struct skrfs_tpm *tpm = NULL;
+    int result = child->relay >= 0 ? skrfs_tpm_open_fd(child->relay, &tpm, ret_no_tpm)
+                                   : skrfs_tpm_open(child->conf->tcti, &tpm, ret_no_tpm);
+
+    if (result < 0) {
+        skrfs_log_error("%s; keys will not be served until the mount is started again",
+                ret_no_tpm->message);
+        return NULL;
+    }
+    return tpm;
+}
+
+/* All that needs a path, then the sandbox. The TPM's device is opened with the privileges there
+ * are. */
+static int close_in(struct keeper *keeper, struct skrfs_error *err) {
+    struct skrfs_error no_tpm = {0};
+
+    /* Before any other use of OpenSSL, whose memory functions cannot be changed later. */
+    if (skrfs_process_seal("skrfs-keeper", err) < 0 || skrfs_secret_setup(0, false, err) < 0 ||
+            skrfs_crypto_setup(err) < 0)
+        return -1;
+    struct skrfs_tpm *tpm = open_tpm(keeper->child, &no_tpm);
+    if (skrfs_keyside_prepare(keeper->conf, tpm, tpm ? NULL : &no_tpm,
+                &keeper->child->network->ca_pem, &keeper->keyside, err) < 0)
+        return -1;
+    if (tpm && !keeper->keyside.tee)
+        skrfs_log_error("%s", keeper->keyside.no_tee.message);
+    if (skrfs_process_harden("skrfs-keeper", UINT64_C(1) << CAP_IPC_LOCK, err) < 0)
+        return -1;
+    return skrfs_sandbox_keeper(err);
+}
+
+static int make_store(struct keeper *keeper, struct skrfs_error *err) {
+    const struct skrfs_conf *conf = keeper->conf;
+    struct skrfs_store_options options = {.key_count = conf->key_count,
+            .ops = &skrfs_keyside_fetch_ops,
+            .context = &keeper->keyside};
+
+    keeper->store_keys = calloc(conf->key_count ? conf->key_count : 1, sizeof(*keeper->store_keys));
+    if (!keeper->store_keys)
+        return skrfs_fail_memory(err);
+    for (size_t i = 0; i < conf->key_count; i++)
+        keeper->store_keys[i] = (struct skrfs_store_key){.name = conf->keys[i].file,
+                .version = conf->keys[i].version,
+                .refresh_ns = conf->keys[i].refresh_ns,
+                .stale_ns = conf->keys[i].stale_ns,
+                .deadline_ns = conf->deadline_ns};
+    options.keys = keeper->store_keys;
+    return skrfs_store_new(&options, &keeper->store, err);
+}
+
+static int make_fs(struct keeper *keeper, struct skrfs_error *err) {
+    const struct skrfs_conf *conf = keeper->conf;
+
+    keeper->fs_keys = calloc(conf->key_count ? conf->key_count : 1, sizeof(*keeper->fs_keys));
+    if (!keeper->fs_keys)
+        return skrfs_fail_memory(err);
+    for (size_t i = 0; i < conf->key_count; i++)
+        keeper->fs_keys[i] = (struct skrfs_fs_key){.file = conf->keys[i].file,
+                .format = conf->keys[i].format,
+                .guard = conf->keys[i].guard};
+    keeper->fs_options = (struct skrfs_fs_options){.keys = keeper->fs_keys,
+            .key_count = conf->key_count,
+            .store = keeper->store,
+            .describe = skrfs_witness_describe,
+            .describe_context = keeper->witness,
+            .report = skrfs_report,
+            .report_context = &keeper->reporter,
+            .owner = getuid(),
+            .lab = conf->lab_dir != NULL};
+    return skrfs_fs_new(
+            &keeper->fs_options, keeper->child->fuse, keeper->child->handover, &keeper->fs, err);
+}
+
+static int start(struct keeper *keeper, struct skrfs_error *err) {
+    if (skrfs_witness_new(keeper->child->witness, &keeper->witness, err) < 0 ||
+            skrfs_courier_remote(keeper->child->courier, &keeper->courier, err) < 0)
+        return -1;
+    skrfs_keyside_start(&keeper->keyside, keeper->courier);
+    if (make_store(keeper, err) < 0)
+        return -1;
+    keeper->reporter = (struct skrfs_reporter){
+            .conf = keeper->conf, .store = keeper->store, .since_s = skrfs_wall_s()};
+    if (make_fs(keeper, err) < 0)
+        return -1;
+    keeper->reporter.fs = keeper->fs;
+    return 0;
+}
+
+static void finish(struct keeper *keeper) {
+    if (keeper->fs)
+        skrfs_fs_free(keeper->fs);
+    if (keeper->store)
+        skrfs_store_free(keeper->store);
+    if (keeper->courier)
+        skrfs_courier_close(keeper->courier);
+    if (keeper->keyside.conf)
+        skrfs_keyside_done(&keeper->keyside);
+    skrfs_witness_free(keeper->witness);
+    free(keeper->fs_keys);
+    free(keeper->store_keys);
+}
+
+/* A signal's frame on the stack would hold registers with key bytes in them: none is ever handled
+ * here, and SIGTERM ends the process as it stands. */
+static void block_signals(void) {
+    sigset_t all;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGTERM);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+int skrfs_keeper_main(const struct skrfs_child *child) {
+    struct keeper keeper = {.child = child, .conf = child->conf};
+    struct skrfs_error err;
+
+    skrfs_log_set_name("keeper");
+    block_signals();
+    if (close_in(&keeper, &err) < 0 || start(&keeper, &err) < 0) {
+        finish(&keeper);
+        return skrfs_notice_failed(child, SKRFS_ROLE_KEEPER, &err);
+    }
+    skrfs_notice_ready(child, SKRFS_ROLE_KEEPER);
+    int result = skrfs_fs_serve(keeper.fs, &err);
+    if (result < 0)
+        skrfs_log_error("%s", err.message);
+    finish(&keeper);
+    return result < 0 ? 1 : 0;
+}
