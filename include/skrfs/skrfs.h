@@ -18,19 +18,19 @@ struct skrfs_client;
 
 /* Opens a client with a configuration file as skrfs.conf(5) describes it (NULL: /etc/skrfs/skrfs.conf): reads
  * it whole, opens the TPM, finds the TEE. NO_TEE, CONFIG, SYSTEM. */
-int skrfs_client_new(const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err)
+SKRFS_API int skrfs_client_new(const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err)
         SKRFS_MUST_CHECK;
-void skrfs_client_free(struct skrfs_client *client);
+SKRFS_API void skrfs_client_free(struct skrfs_client *client);
 
 /* The machine's attestation token: a NUL-terminated text that grants releases, so treat it as a secret; free
  * it with skrfs_token_free, which wipes. `timeout_ms` 0: the configured deadline. */
-int skrfs_client_attest(struct skrfs_client *client, unsigned timeout_ms, char **ret_token,
+SKRFS_API int skrfs_client_attest(struct skrfs_client *client, unsigned timeout_ms, char **ret_token,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-void skrfs_token_free(char *token);
+SKRFS_API void skrfs_token_free(char *token);
 
 /* Releases the key of section [key NAME] in `format` (-1: as configured), `version` NULL: as configured. The
  * bytes are read with skrfs_secret_data() and go with skrfs_secret_unref(). Errors as in skrfs(8). */
-int skrfs_client_get(struct skrfs_client *client, const char *name, const char *version, int format,
+SKRFS_API int skrfs_client_get(struct skrfs_client *client, const char *name, const char *version, int format,
         unsigned timeout_ms, struct skrfs_secret **ret_secret, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #ifdef __cplusplus

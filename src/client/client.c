@@ -1,5 +1,3 @@
-#define SKRFS_EXPORT __attribute__((visibility("default")))
-
 #include <skrfs/base/clock.h>
 #include <skrfs/client/wiring.h>
 #include <skrfs/skrfs.h>
@@ -25,7 +23,7 @@ static int client_open(
     return skrfs_keyside_open(client->conf, tpm, client->courier, &client->keyside, err);
 }
 
-SKRFS_EXPORT int skrfs_client_new(
+int skrfs_client_new(
         const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err) {
     struct skrfs_client *client = calloc(1, sizeof(*client));
 
@@ -39,7 +37,7 @@ SKRFS_EXPORT int skrfs_client_new(
     return 0;
 }
 
-SKRFS_EXPORT void skrfs_client_free(struct skrfs_client *client) {
+void skrfs_client_free(struct skrfs_client *client) {
     if (!client)
         return;
     if (client->keyside.conf)
@@ -55,8 +53,8 @@ static uint64_t deadline(const struct skrfs_client *client, unsigned timeout_ms)
            (timeout_ms ? timeout_ms * SKRFS_MILLISECOND_NS : client->conf->deadline_ns);
 }
 
-SKRFS_EXPORT int skrfs_client_attest(struct skrfs_client *client, unsigned timeout_ms,
-        char **ret_token, struct skrfs_error *err) {
+int skrfs_client_attest(struct skrfs_client *client, unsigned timeout_ms, char **ret_token,
+        struct skrfs_error *err) {
     skrfs_autobuf text = SKRFS_BUF(SKRFS_TOKEN_MAX);
 
     if (skrfs_release_token(
@@ -69,7 +67,7 @@ SKRFS_EXPORT int skrfs_client_attest(struct skrfs_client *client, unsigned timeo
     return 0;
 }
 
-SKRFS_EXPORT void skrfs_token_free(char *token) {
+void skrfs_token_free(char *token) {
     if (!token)
         return;
     skrfs_wipe(token, strlen(token));
@@ -102,9 +100,8 @@ static int get(struct skrfs_client *client, size_t key, const char *version,
     return ops->encode(&client->keyside, &fetched, format, ret_secret, err);
 }
 
-SKRFS_EXPORT int skrfs_client_get(struct skrfs_client *client, const char *name,
-        const char *version, int format, unsigned timeout_ms, struct skrfs_secret **ret_secret,
-        struct skrfs_error *err) {
+int skrfs_client_get(struct skrfs_client *client, const char *name, const char *version, int format,
+        unsigned timeout_ms, struct skrfs_secret **ret_secret, struct skrfs_error *err) {
     size_t key;
 
     if (format >= SKRFS_FORMAT_COUNT)

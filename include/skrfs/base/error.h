@@ -46,6 +46,8 @@ struct skrfs_error {
 
 #define SKRFS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define SKRFS_MUST_CHECK __attribute__((warn_unused_result))
+/* Part of the shared library's interface. */
+#define SKRFS_API __attribute__((visibility("default")))
 
 /* States a failure: sets every field of `err` anew. Control characters in the text become '?'.
  * Always returns -1, so that `return skrfs_fail(...)` is one statement. */
@@ -78,12 +80,12 @@ static inline int skrfs_minus_one(int failed) {
 #define skrfs_fail_retryable(...) skrfs_minus_one((skrfs_fail_retryable)(__VA_ARGS__))
 
 /* The errno that a reader of a key file sees, by class. Never 0. */
-int skrfs_class_errno(enum skrfs_class kind);
+SKRFS_API int skrfs_class_errno(enum skrfs_class kind);
 
 /* The exit code of a verb, by class: see "EXIT STATUS" in skrfs(8). Never 0. */
 int skrfs_class_exit_code(enum skrfs_class kind);
 
 /* The class's name in logs, in status files and between the processes: "denied", "not-found", ... */
-const char *skrfs_class_name(enum skrfs_class kind);
+SKRFS_API const char *skrfs_class_name(enum skrfs_class kind);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef SKRFS_BASE_FORMAT_H
 #define SKRFS_BASE_FORMAT_H
 
+#include <skrfs/base/error.h>
 #include <stdbool.h>
 
 enum skrfs_format {
@@ -16,8 +17,8 @@ enum skrfs_format {
     SKRFS_FORMAT_COUNT
 };
 
-const char *skrfs_format_name(enum skrfs_format format);
-bool skrfs_format_parse(const char *name, enum skrfs_format *ret_format);
+SKRFS_API const char *skrfs_format_name(enum skrfs_format format);
+SKRFS_API bool skrfs_format_parse(const char *name, enum skrfs_format *ret_format);
 /* True for the three that hold no secret and need no release. */
 bool skrfs_format_is_public(enum skrfs_format format);
 

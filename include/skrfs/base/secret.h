@@ -44,16 +44,16 @@ int skrfs_secret_new(size_t len, struct skrfs_secret **ret_secret, struct skrfs_
 int skrfs_secret_copy(const void *data, size_t len, struct skrfs_secret **ret_secret,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-struct skrfs_secret *skrfs_secret_ref(struct skrfs_secret *secret);
+SKRFS_API struct skrfs_secret *skrfs_secret_ref(struct skrfs_secret *secret);
 /* Drops one reference (NULL is allowed); the last one wipes the bytes. */
-void skrfs_secret_unref(struct skrfs_secret *secret);
+SKRFS_API void skrfs_secret_unref(struct skrfs_secret *secret);
 SKRFS_DEFINE_CLEANUP(struct skrfs_secret, skrfs_secret_unref)
 #define skrfs_autosecret SKRFS_CLEANUP(skrfs_secret_unref_p) struct skrfs_secret
 
 /* The bytes: valid while a reference is held. */
-const uint8_t *skrfs_secret_data(const struct skrfs_secret *secret);
+SKRFS_API const uint8_t *skrfs_secret_data(const struct skrfs_secret *secret);
 uint8_t *skrfs_secret_space(struct skrfs_secret *secret);
-size_t skrfs_secret_len(const struct skrfs_secret *secret);
+SKRFS_API size_t skrfs_secret_len(const struct skrfs_secret *secret);
 /* Shortens to `len` octets (no more than it has), wiping the rest. */
 void skrfs_secret_shorten(struct skrfs_secret *secret, size_t len);
 /* Compares in constant time. */
