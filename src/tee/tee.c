@@ -1,1 +1,24 @@
-#include <skrfs/tee/tee.h>
+#include "internal.h"
+
+typedef int open_function(
+        const struct skrfs_tee_options *, struct skrfs_tee **, struct skrfs_error *);
+
+/* In the order of trying. The next one is tried only when the machine is not one of this kind
+ * (NO_TEE): a TEE that is there and fails is an error, never a reason for something weaker. */
+static open_function *const tees[] = {skrfs_azure_cvm_open};
+
+int skrfs_tee_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
+        struct skrfs_error *err) {
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(tees); i++) {
+        if (tees[i](options, ret_tee, err) == 0)
+            return 0;
+        if (err->kind != SKRFS_CLASS_NO_TEE)
+            break;
+    }
+    return -1;
+}
+
+void skrfs_tee_close(struct skrfs_tee *tee) {
+    if (tee)
+        tee->ops->close(tee);
+}

@@ -24,13 +24,18 @@ struct skrfs_tee_key {
 
 struct skrfs_tee_ops {
     const char *name; /* "azure-cvm" */
-    /* Evidence bound to a wrapping key. `nonce` goes into the token. `fresh` wants a key never used before. */
+    /* Evidence bound to a wrapping key. `nonce` goes into the token. `fresh` wants a key never used before;
+     * otherwise it is the one of the last collect, as long as boot measurements and TPM are the same.
+     * `trace` may be NULL; *ret_evidence is overwritten, not freed. Evidence that contradicts itself is
+     * REJECTED, what the platform has not provisioned yet is UNAVAILABLE and retryable. */
     int (*collect)(struct skrfs_tee *tee, const char *nonce, bool fresh, struct skrfs_trace *trace,
             struct skrfs_evidence *ret_evidence, struct skrfs_tee_key *ret_key, struct skrfs_error *err);
-    /* Opens the sealed token; its text is appended to `out`. A token not sealed to this key is CRYPTO. */
+    /* Opens the sealed token; its text is appended to `out`. A token not sealed to this key is CRYPTO,
+     * in the same words whatever was wrong with it. */
     int (*open_token)(struct skrfs_tee *tee, const struct skrfs_tee_key *key,
             const struct skrfs_sealed_token *sealed, struct skrfs_buf *out, struct skrfs_error *err);
-    /* Unwraps a released key: RSA-OAEP block of the modulus's length, then AES-KWP. */
+    /* Unwraps a released key: RSA-OAEP block of the modulus's length, then AES-KWP. Too short for that is
+     * BAD_ANSWER, wrapped to another key or damaged is CRYPTO. */
     int (*unwrap)(struct skrfs_tee *tee, const struct skrfs_tee_key *key, enum skrfs_enc enc,
             struct skrfs_bytes wrapped, struct skrfs_secret **ret_plain, struct skrfs_error *err);
     void (*close)(struct skrfs_tee *tee);
