@@ -1,1 +1,152 @@
-#include <skrfs/azure/cloud.h>
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where an https URL's path begins. */
+static size_t origin_len(const char *url) {
+    size_t scheme = strlen("https://");
+    return scheme + strcspn(url + scheme, "/?#");
+}
+
+int skrfs_vault_resource(const char *host, char *out, size_t size, struct skrfs_error *err) {
+    static const char *const suffixes[] = {
+            "vault.azure.net",
+            "managedhsm.azure.net",
+            "vault.azure.cn",
+            "managedhsm.azure.cn",
+            "vault.usgovcloudapi.net",
+            "managedhsm.usgovcloudapi.net",
+    };
+    size_t len = strlen(host);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(suffixes); i++) {
+        size_t suffix = strlen(suffixes[i]);
+        if (len > suffix + 1 && host[len - suffix - 1] == '.' &&
+                strcasecmp(host + len - suffix, suffixes[i]) == 0) {
+            snprintf(out, size, "https://%s", suffixes[i]);
+            return 0;
+        }
+    }
+    return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+            "'%s' is no vault of a known cloud: set the audience of its access tokens (resource =)",
+            host);
+}
+
+int skrfs_cloud_vault_at(struct skrfs_cloud *cloud, size_t index, struct vault **ret_vault,
+        struct skrfs_error *err) {
+    if (index >= cloud->vault_count)
+        return skrfs_fail(err, SKRFS_CLASS_BUG, "there is no vault %zu", index);
+    *ret_vault = &cloud->vaults[index];
+    return 0;
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Vaults with the same identity and audience share a token. */
+static void assign_slot(struct skrfs_cloud *cloud, struct vault *vault, const char *resource) {
+    const struct skrfs_cloud_vault *config = &vault->config;
+    for (size_t i = 0; i < cloud->slot_count; i++) {
+        struct token_slot *slot = &cloud->slots[i];
+        if (slot->identity == config->identity &&
+                same_text(slot->identity_id, config->identity_id) &&
+                strcmp(slot->resource, resource) == 0) {
+            vault->slot = slot;
+            return;
+        }
+    }
+    struct token_slot *slot = vault->slot = &cloud->slots[cloud->slot_count++];
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&slot->lock, NULL);
+    pthread_cond_init(&slot->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    slot->identity = config->identity;
+    slot->identity_id = config->identity_id;
+    snprintf(slot->resource, sizeof(slot->resource), "%s", resource);
+    slot->token = SKRFS_BUF(ACCESS_TOKEN_MAX);
+}
+
+static int add_vault(struct skrfs_cloud *cloud, const struct skrfs_cloud_vault *config,
+        struct skrfs_error *err) {
+    char host[256], resource[RESOURCE_MAX];
+    if (skrfs_url_host(config->url, host, sizeof(host), err) < 0)
+        return -1;
+    if (config->url[origin_len(config->url)])
+        return skrfs_fail(
+                err, SKRFS_CLASS_CONFIG, "'%s' is more than https:// and a host", config->url);
+    if (!config->resource) {
+        if (skrfs_vault_resource(host, resource, sizeof(resource), err) < 0)
+            return -1;
+    } else if (strlen(config->resource) >= sizeof(resource)) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the resource is longer than %d characters",
+                RESOURCE_MAX - 1);
+    } else {
+        strcpy(resource, config->resource);
+    }
+    struct vault *vault = &cloud->vaults[cloud->vault_count++];
+    vault->config = *config;
+    assign_slot(cloud, vault, resource);
+    return 0;
+}
+
+static int add_vaults(struct skrfs_cloud *cloud, const struct skrfs_cloud_options *options,
+        struct skrfs_error *err) {
+    size_t room = options->vault_count ? options->vault_count : 1;
+    cloud->vaults = calloc(room, sizeof(*cloud->vaults));
+    cloud->slots = calloc(room, sizeof(*cloud->slots));
+    if (!cloud->vaults || !cloud->slots)
+        return skrfs_fail_memory(err);
+    for (size_t i = 0; i < options->vault_count; i++)
+        if (add_vault(cloud, &options->vaults[i], err) < 0)
+            return skrfs_wrap(err, "vault '%s'", options->vaults[i].name);
+    return 0;
+}
+
+static int set_attestation(struct skrfs_cloud *cloud, const char *url, struct skrfs_error *err) {
+    char host[256];
+    if (skrfs_url_host(url, host, sizeof(host), err) < 0)
+        return skrfs_wrap(err, "the attestation service's address");
+    cloud->attestation = strndup(url, origin_len(url));
+    return cloud->attestation ? 0 : skrfs_fail_memory(err);
+}
+
+int skrfs_cloud_new(const struct skrfs_cloud_options *options, struct skrfs_cloud **ret_cloud,
+        struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_cloud_free_p) struct skrfs_cloud *cloud = calloc(1, sizeof(*cloud));
+    if (!cloud)
+        return skrfs_fail_memory(err);
+    pthread_mutex_init(&cloud->thim_lock, NULL);
+    for (size_t i = 0; i < THIM_ENTRIES; i++)
+        cloud->thim[i].pem = SKRFS_BUF(SKRFS_PEM_MAX);
+    cloud->imds = options->imds_url ? options->imds_url : SKRFS_IMDS_URL;
+    if (options->attestation_url && set_attestation(cloud, options->attestation_url, err) < 0)
+        return -1;
+    if (add_vaults(cloud, options, err) < 0 ||
+            skrfs_http_new(&options->http, &cloud->http, err) < 0)
+        return -1;
+    /* Now, since the process's sandbox may hide the file later. */
+    skrfs_os_read(&cloud->os);
+    *ret_cloud = skrfs_take(cloud);
+    return 0;
+}
+
+void skrfs_cloud_free(struct skrfs_cloud *cloud) {
+    if (!cloud)
+        return;
+    for (size_t i = 0; i < cloud->slot_count; i++) {
+        skrfs_buf_done(&cloud->slots[i].token);
+        pthread_cond_destroy(&cloud->slots[i].changed);
+        pthread_mutex_destroy(&cloud->slots[i].lock);
+    }
+    for (size_t i = 0; i < THIM_ENTRIES; i++)
+        skrfs_buf_done(&cloud->thim[i].pem);
+    pthread_mutex_destroy(&cloud->thim_lock);
+    skrfs_http_free(cloud->http);
+    free(cloud->attestation);
+    free(cloud->vaults);
+    free(cloud->slots);
+    free(cloud);
+}

@@ -1,0 +1,65 @@
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORDS_MAX 300 /* of a service, in a message */
+
+static const char *either(const struct skrfs_json *json, const char *one, const char *other) {
+    const char *text = skrfs_json_string(skrfs_json_get(json, one));
+    return text ? text : skrfs_json_string(skrfs_json_get(json, other));
+}
+
+void skrfs_refusal_text(struct skrfs_bytes body, char *out, size_t size) {
+    struct skrfs_error ignored;
+    skrfs_autojson *json = NULL;
+    out[0] = '\0';
+    if (!body.len || skrfs_json_parse((const char *)body.data, body.len, SMALL_ANSWER_MAX, &json,
+                             &ignored) < 0)
+        return;
+    const struct skrfs_json *error = skrfs_json_get(json, "error");
+    if (!error)
+        error = skrfs_json_get(json, "Error");
+    /* Entra ID and the metadata service: {"error": "code", "error_description": "..."}. */
+    const char *code = skrfs_json_string(error);
+    const char *message =
+            code ? skrfs_json_string(skrfs_json_get(json, "error_description")) : NULL;
+    if (!code) {
+        code = either(error, "code", "Code");
+        message = either(error, "message", "Message");
+    }
+    char clean_code[64] = "", clean_message[WORDS_MAX] = "";
+    if (code)
+        skrfs_text_clean(code, strlen(code), clean_code, sizeof(clean_code));
+    if (message)
+        skrfs_text_clean(message, strlen(message), clean_message, sizeof(clean_message));
+    snprintf(out, size, "%s%s%s", clean_code, *clean_code && *clean_message ? ": " : "",
+            clean_message);
+}
+
+enum skrfs_class skrfs_status_class(long status) {
+    if (status == 404)
+        return SKRFS_CLASS_NOT_FOUND;
+    if (status == 408 || status == 429 || status >= 500)
+        return SKRFS_CLASS_UNAVAILABLE;
+    if (status >= 400)
+        return SKRFS_CLASS_REJECTED;
+    return SKRFS_CLASS_BAD_ANSWER;
+}
+
+int skrfs_refusal_fail(const struct skrfs_http_answer *answer, enum skrfs_class kind,
+        struct skrfs_error *err, const char *format, ...) {
+    char text[800], words[WORDS_MAX + 70];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    skrfs_refusal_text(skrfs_buf_bytes(&answer->body), words, sizeof(words));
+    skrfs_fail(err, kind, "%s%s%s (HTTP %ld%s%s)", text, *words ? ": " : "", words, answer->status,
+            *answer->request_id ? ", request id " : "", answer->request_id);
+    err->upstream = (uint32_t)answer->status;
+    if (kind == SKRFS_CLASS_UNAVAILABLE)
+        skrfs_fail_retryable(err, answer->retry_at_ns);
+    return -1;
+}
