@@ -69,8 +69,8 @@ struct skrfs_store_want {
     enum skrfs_format format;
 };
 
-/* Called once for a parked open, from any thread but never under the store's locks and never before
- * skrfs_store_open returned: with a generation reference and the bytes' reference, or with an error. */
+/* Called once for a parked open, from a thread of the store, never under its locks and never from inside
+ * skrfs_store_open, whose *ret_waiter is written before: with a generation reference and the bytes' reference, or with an error. */
 typedef void skrfs_opened_fn(void *context, struct skrfs_generation *generation,
         struct skrfs_secret *bytes, const struct skrfs_error *err);
 
@@ -80,8 +80,9 @@ int skrfs_store_open(struct skrfs_store *store, const struct skrfs_store_want *w
         skrfs_opened_fn *opened, void *context, struct skrfs_generation **ret_generation,
         struct skrfs_secret **ret_bytes, struct skrfs_waiter **ret_waiter, struct skrfs_error *err)
         SKRFS_MUST_CHECK;
-/* Gives up a parked open. True: `opened` will not be called any more. False: it was or is being called. The
- * waiter may be named only while its context is known to be alive. */
+/* Gives up a parked open. True: `opened` will not be called any more, and the waiter is gone. False: `opened` is
+ * being called. The waiter lives until `opened` has returned: the caller makes sure that it has not, by a lock that
+ * `opened` takes first. */
 bool skrfs_waiter_cancel(struct skrfs_store *store, struct skrfs_waiter *waiter);
 
 /* Whether an open generation may still be read: 0, or REVOKED/EXPIRED. */
@@ -96,6 +97,10 @@ bool skrfs_store_size(struct skrfs_store *store, const struct skrfs_store_want *
 void skrfs_store_version(struct skrfs_store *store, size_t key, char out[SKRFS_STORE_VERSION_MAX]);
 /* Wipes a key (or, with SIZE_MAX, all): open handles answer REVOKED, the next open fetches again. */
 void skrfs_store_wipe(struct skrfs_store *store, size_t key);
+
+/* Makes the next open of a key (or, with SIZE_MAX, of any) look for a new version, whatever the age of the one
+ * there is, and forgets a failure. Open handles stay as they are. */
+void skrfs_store_refresh(struct skrfs_store *store, size_t key);
 
 enum skrfs_key_state { SKRFS_KEY_EMPTY, SKRFS_KEY_FETCHING, SKRFS_KEY_READY, SKRFS_KEY_FAILED, SKRFS_KEY_EXPIRED };
 struct skrfs_key_status {
