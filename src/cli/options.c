@@ -102,6 +102,10 @@ static int option_unknown(
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "unknown option '-%c'; 'skrfs %s --help' lists them", letter, verb->name);
     }
+    if (letter >= LONG_ONLY) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "option --%s takes no value",
+                verb->options[letter - LONG_ONLY].name);
+    }
     const char *names[SKRFS_OPTIONS_MAX + 1] = {"help"};
     size_t count = 1;
     for (; count <= verb->option_count && count <= SKRFS_OPTIONS_MAX; count++) {
