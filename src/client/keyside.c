@@ -22,7 +22,7 @@ static int trust_load(const struct skrfs_conf *conf, const struct skrfs_buf *ca_
 
 /* Under the lock, or before anybody else knows the value. */
 static int tee_find(struct skrfs_keyside *keyside) {
-    struct skrfs_tee_options options = {.tpm = keyside->tpm, .event_log = keyside->conf->event_log};
+    struct skrfs_tee_options options = {.tpm = keyside->tpm, .event_log_read = &keyside->event_log};
     struct skrfs_error err;
 
     if (keyside->tee)
@@ -42,9 +42,11 @@ int skrfs_keyside_prepare(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
     pthread_mutex_init(&ret_keyside->lock, NULL);
     ret_keyside->tpm = tpm;
     ret_keyside->conf = conf;
+    ret_keyside->event_log = SKRFS_BUF(SKRFS_EVENT_LOG_MAX);
     if (no_tpm)
         ret_keyside->no_tee = *no_tpm;
-    if (trust_load(conf, ca_pem, &ret_keyside->trust, err) < 0) {
+    if (trust_load(conf, ca_pem, &ret_keyside->trust, err) < 0 ||
+            (tpm && skrfs_tee_event_log(conf->event_log, &ret_keyside->event_log, err) < 0)) {
         skrfs_keyside_done(ret_keyside);
         return -1;
     }
@@ -103,6 +105,7 @@ void skrfs_keyside_done(struct skrfs_keyside *keyside) {
     skrfs_tee_close(keyside->tee);
     skrfs_tpm_close(keyside->tpm);
     skrfs_trust_free(keyside->trust);
+    skrfs_buf_done(&keyside->event_log);
     pthread_mutex_destroy(&keyside->lock);
     memset(keyside, 0, sizeof(*keyside));
 }

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
-
 static struct skrfs_cvm *cast(struct skrfs_tee *tee) {
     return (struct skrfs_cvm *)tee;
 }
@@ -105,7 +103,7 @@ static int cvm_unwrap(struct skrfs_tee *tee, const struct skrfs_tee_key *key, en
 static void cvm_close(struct skrfs_tee *tee) {
     struct skrfs_cvm *cvm = cast(tee);
     pthread_mutex_destroy(&cvm->lock);
-    free(cvm->event_log);
+    skrfs_buf_done(&cvm->event_log);
     free(cvm);
 }
 
@@ -129,11 +127,13 @@ static int detect(struct skrfs_tpm *tpm, struct skrfs_error *err) {
     return 0;
 }
 
-static int set_event_log(struct skrfs_cvm *cvm, const char *path, struct skrfs_error *err) {
-    if (path && strcmp(path, "none") == 0)
-        return 0;
-    cvm->event_log = strdup(path ? path : EVENT_LOG);
-    return cvm->event_log ? 0 : skrfs_fail_memory(err);
+static int set_event_log(
+        struct skrfs_cvm *cvm, const struct skrfs_tee_options *options, struct skrfs_error *err) {
+    const struct skrfs_buf *known = options->event_log_read;
+    cvm->event_log = SKRFS_BUF(SKRFS_EVENT_LOG_MAX);
+    if (!known)
+        return skrfs_tee_event_log(options->event_log, &cvm->event_log, err);
+    return skrfs_buf_append(&cvm->event_log, known->data, known->len, err);
 }
 
 int skrfs_azure_cvm_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
@@ -147,7 +147,7 @@ int skrfs_azure_cvm_open(const struct skrfs_tee_options *options, struct skrfs_t
     cvm->base.ops = &cvm_ops;
     cvm->tpm = options->tpm;
     pthread_mutex_init(&cvm->lock, NULL);
-    if (set_event_log(cvm, options->event_log, err) < 0 ||
+    if (set_event_log(cvm, options, err) < 0 ||
             skrfs_random(cvm->unique, sizeof(cvm->unique), err) < 0)
         return -1;
     *ret_tee = skrfs_take(tee);

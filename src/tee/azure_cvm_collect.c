@@ -136,17 +136,6 @@ static int make_key(struct skrfs_cvm *cvm, const uint8_t unique[256],
     return put_blob(&certified.signature, &evidence->key_certify_signature, err);
 }
 
-/* The log explains the PCRs; a kernel without it is no reason to fail, since the service takes none
- * too. One that is there and cannot be read is. */
-static int read_event_log(
-        struct skrfs_cvm *cvm, struct skrfs_evidence *evidence, struct skrfs_error *err) {
-    if (!cvm->event_log || access(cvm->event_log, F_OK) != 0)
-        return 0;
-    if (skrfs_file_read(cvm->event_log, &evidence->event_log, err) < 0)
-        return skrfs_wrap(err, "the measured boot log");
-    return 0;
-}
-
 static const char *kind_name(enum skrfs_hcl_kind kind) {
     return kind == SKRFS_HCL_TDX ? "TDX" : "SEV-SNP";
 }
@@ -182,8 +171,8 @@ int skrfs_cvm_collect(struct skrfs_cvm *cvm, const uint8_t unique[256], struct s
     if (make_key(cvm, unique, evidence, key, err) < 0)
         return skrfs_trace_failed(trace, step, err);
     skrfs_trace_end(trace, step, "RSA-2048 in the TPM, bound to PCR 0 to 7");
-    step = skrfs_trace_begin(trace, "read the measured boot log");
-    if (read_event_log(cvm, evidence, err) < 0)
+    step = skrfs_trace_begin(trace, "add the measured boot log");
+    if (skrfs_buf_append(&evidence->event_log, cvm->event_log.data, cvm->event_log.len, err) < 0)
         return skrfs_trace_failed(trace, step, err);
     skrfs_trace_end(trace, step, "%zu octets", evidence->event_log.len);
     return 0;

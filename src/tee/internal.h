@@ -13,7 +13,7 @@ int skrfs_azure_cvm_open(const struct skrfs_tee_options *options, struct skrfs_t
 struct skrfs_cvm {
     struct skrfs_tee base;
     struct skrfs_tpm *tpm; /* not owned */
-    char *event_log;       /* NULL: none */
+    struct skrfs_buf event_log; /* may be empty */
     pthread_mutex_t lock;  /* guards unique */
     uint8_t unique[256];   /* of the present wrapping key's template */
 };

@@ -1,5 +1,10 @@
 #include "internal.h"
 
+#include <skrfs/base/file.h>
+#include <string.h>
+
+#define EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
+
 typedef int open_function(
         const struct skrfs_tee_options *, struct skrfs_tee **, struct skrfs_error *);
 
@@ -16,6 +21,17 @@ int skrfs_tee_open(const struct skrfs_tee_options *options, struct skrfs_tee **r
             break;
     }
     return -1;
+}
+
+/* The log explains the PCRs. */
+int skrfs_tee_event_log(const char *path, struct skrfs_buf *out, struct skrfs_error *err) {
+    if (!path)
+        path = EVENT_LOG;
+    if (strcmp(path, "none") == 0 || skrfs_file_read(path, out, err) == 0)
+        return 0;
+    if (err->errnum == ENOENT || err->errnum == ENOTDIR)
+        return 0;
+    return skrfs_wrap(err, "the measured boot log");
 }
 
 void skrfs_tee_close(struct skrfs_tee *tee) {

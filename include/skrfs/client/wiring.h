@@ -33,6 +33,7 @@ struct skrfs_keyside {
     struct skrfs_courier *courier;
     struct skrfs_release *release;  /* NULL while there is no TEE or no courier */
     const struct skrfs_conf *conf;
+    struct skrfs_buf event_log;
     pthread_mutex_t lock;           /* over tee and release while they may still be made */
     struct skrfs_error no_tee;      /* why there is none */
 };

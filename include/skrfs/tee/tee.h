@@ -14,7 +14,13 @@ struct skrfs_tee; /* an opened TEE */
 struct skrfs_tee_options {
     struct skrfs_tpm *tpm;     /* an open TPM, not owned; NULL when the machine has none */
     const char *event_log;     /* path of the measured boot log; NULL: the kernel's place; "none" */
+    const struct skrfs_buf *event_log_read; /* what skrfs_tee_event_log() gave for it; NULL: open reads it */
 };
+
+/* Reads the measured boot log at such a path into `out` (limit SKRFS_EVENT_LOG_MAX): once, since it does not
+ * change after the boot, and before a sandbox closes. A log that is not there is empty: the service takes
+ * none too. One that is there and cannot be read is an error. */
+int skrfs_tee_event_log(const char *path, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Which wrapping key: made by skrfs_tee_collect, needed again to open what was sealed to it. */
 struct skrfs_tee_key {
@@ -47,7 +53,7 @@ struct skrfs_tee {
 };
 
 /* Opens the machine's TEE: today azure-cvm or NO_TEE with the reason. Reads the report once, so that a
- * machine that is none is told so at start. */
+ * machine that is none is told so at start, and the boot log: nothing but the TPM is used afterwards. */
 int skrfs_tee_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_tee_close(struct skrfs_tee *tee);
