@@ -1,1 +1,0 @@
-#include <skrfs/conf/conf.h>
