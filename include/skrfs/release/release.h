@@ -58,10 +58,10 @@ int skrfs_release_token(struct skrfs_release *release, uint64_t deadline_ns, str
 /* What a JWS must say to be the answer to a question. */
 struct skrfs_answer_wish {
     const struct skrfs_trust *trust;
-    const char *host;
+    const char *host;            /* the vault's, without a port */
     int64_t wall_s;
     const char *name, *version;  /* version NULL: any */
-    const char *nonce;
+    const char *nonce;           /* NULL: none was sent, so none may be there */
     const char *kek_kid;
     enum skrfs_enc enc;
 };
@@ -79,6 +79,10 @@ void skrfs_answer_done(struct skrfs_answer *answer);
  * version of both kids, nonce, enc (in request and key_hsm), the wrapping key's kid. Every difference is
  * BAD_ANSWER and is named. Pure. */
 int skrfs_answer_verify(struct skrfs_bytes jws, const struct skrfs_answer_wish *wish,
+        struct skrfs_answer *ret_answer, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The second half of it: the payload of a JWS whose chain and signature hold (trust and wall_s of the wish are
+ * not looked at). Apart so that it can be tested without a signature; nothing else may call it. Pure. */
+int skrfs_answer_read(struct skrfs_bytes payload, const struct skrfs_answer_wish *wish,
         struct skrfs_answer *ret_answer, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif
