@@ -154,9 +154,13 @@ static void flush_left(struct relay *relay) {
 
 int skrfs_tpm_relay(const char *tcti, int fd, struct skrfs_error *err) {
     struct relay relay = {.config = tcti};
+    struct skrfs_error ignored;
     uint8_t command[MESSAGE_MAX];
     size_t len = 0;
-    int result = skrfs_tpm_load_tcti(tcti, &relay.tcti, err);
+    /* A TPM that is not there yet is tried again at each command. */
+    int result = 0;
+    if (skrfs_tpm_load_tcti(tcti, &relay.tcti, &ignored) < 0)
+        relay.tcti = NULL;
     while (result == 0) {
         result = read_command(fd, command, &len, err);
         if (result < 0 || len == 0)
