@@ -20,6 +20,22 @@ static int trust_load(const struct skrfs_conf *conf, const struct skrfs_buf *ca_
     return 0;
 }
 
+/* A device must be there when the sandbox closes; what is behind a relay may come later. */
+static int tpm_find(struct skrfs_keyside *keyside) {
+    struct skrfs_error err;
+
+    if (keyside->tpm)
+        return 0;
+    if (keyside->tpm_fd < 0)
+        return -1;
+    if (skrfs_tpm_open_fd(keyside->tpm_fd, &keyside->tpm, &err) < 0) {
+        keyside->no_tee = err;
+        return -1;
+    }
+    keyside->tpm_fd = -1;
+    return 0;
+}
+
 /* Under the lock, or before anybody else knows the value. */
 static int tee_find(struct skrfs_keyside *keyside) {
     struct skrfs_tee_options options = {.tpm = keyside->tpm, .event_log_read = &keyside->event_log};
@@ -27,7 +43,7 @@ static int tee_find(struct skrfs_keyside *keyside) {
 
     if (keyside->tee)
         return 0;
-    if (!keyside->tpm && keyside->no_tee.message[0])
+    if (tpm_find(keyside) < 0)
         return -1;
     if (skrfs_tee_open(&options, &keyside->tee, &err) == 0)
         return 0;
@@ -35,23 +51,32 @@ static int tee_find(struct skrfs_keyside *keyside) {
     return -1;
 }
 
-int skrfs_keyside_prepare(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
-        const struct skrfs_error *no_tpm, const struct skrfs_buf *ca_pem,
-        struct skrfs_keyside *ret_keyside, struct skrfs_error *err) {
-    memset(ret_keyside, 0, sizeof(*ret_keyside));
-    pthread_mutex_init(&ret_keyside->lock, NULL);
-    ret_keyside->tpm = tpm;
-    ret_keyside->conf = conf;
-    ret_keyside->event_log = SKRFS_BUF(SKRFS_EVENT_LOG_MAX);
-    if (no_tpm)
-        ret_keyside->no_tee = *no_tpm;
-    if (trust_load(conf, ca_pem, &ret_keyside->trust, err) < 0 ||
-            (tpm && skrfs_tee_event_log(conf->event_log, &ret_keyside->event_log, err) < 0)) {
-        skrfs_keyside_done(ret_keyside);
+static void init(struct skrfs_keyside *keyside, const struct skrfs_conf *conf) {
+    memset(keyside, 0, sizeof(*keyside));
+    pthread_mutex_init(&keyside->lock, NULL);
+    keyside->conf = conf;
+    keyside->tpm_fd = -1;
+    keyside->event_log = SKRFS_BUF(SKRFS_EVENT_LOG_MAX);
+}
+
+static int prepare(
+        struct skrfs_keyside *keyside, const struct skrfs_buf *ca_pem, struct skrfs_error *err) {
+    if (trust_load(keyside->conf, ca_pem, &keyside->trust, err) < 0 ||
+            skrfs_tee_event_log(keyside->conf->event_log, &keyside->event_log, err) < 0) {
+        skrfs_keyside_done(keyside);
         return -1;
     }
-    (void)tee_find(ret_keyside);
+    (void)tee_find(keyside);
     return 0;
+}
+
+int skrfs_keyside_prepare(const struct skrfs_conf *conf, int relay, const struct skrfs_buf *ca_pem,
+        struct skrfs_keyside *ret_keyside, struct skrfs_error *err) {
+    init(ret_keyside, conf);
+    ret_keyside->tpm_fd = relay;
+    if (relay < 0 && skrfs_tpm_open(conf->tcti, &ret_keyside->tpm, &ret_keyside->no_tee) < 0)
+        ret_keyside->tpm = NULL;
+    return prepare(ret_keyside, ca_pem, err);
 }
 
 void skrfs_keyside_start(struct skrfs_keyside *keyside, struct skrfs_courier *courier) {
@@ -90,7 +115,9 @@ int skrfs_keyside_open(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
         skrfs_tpm_close(tpm);
         return -1;
     }
-    if (skrfs_keyside_prepare(conf, tpm, NULL, &ca_pem, ret_keyside, err) < 0)
+    init(ret_keyside, conf);
+    ret_keyside->tpm = tpm;
+    if (prepare(ret_keyside, &ca_pem, err) < 0)
         return -1;
     skrfs_keyside_start(ret_keyside, courier);
     if (skrfs_keyside_release(ret_keyside, &release, err) < 0) {
@@ -104,6 +131,7 @@ void skrfs_keyside_done(struct skrfs_keyside *keyside) {
     skrfs_release_free(keyside->release);
     skrfs_tee_close(keyside->tee);
     skrfs_tpm_close(keyside->tpm);
+    skrfs_close_p(&keyside->tpm_fd);
     skrfs_trust_free(keyside->trust);
     skrfs_buf_done(&keyside->event_log);
     pthread_mutex_destroy(&keyside->lock);

@@ -3,7 +3,6 @@
 #include <skrfs/base/clock.h>
 #include <skrfs/base/log.h>
 #include <skrfs/daemon/process.h>
-#include <skrfs/tpm/relay.h>
 
 struct keeper {
     const struct skrfs_child *child;
@@ -19,36 +18,19 @@ struct keeper {
     struct skrfs_reporter reporter;
 };
 
-/* A TPM that is not there is no reason to leave readers without a mount: they are told ENODEV and
- * why. */
-static struct skrfs_tpm *open_tpm(const struct skrfs_child *child, struct skrfs_error *ret_no_tpm) {
-    struct skrfs_tpm *tpm = NULL;
-    int result = child->relay >= 0 ? skrfs_tpm_open_fd(child->relay, &tpm, ret_no_tpm)
-                                   : skrfs_tpm_open(child->conf->tcti, &tpm, ret_no_tpm);
-
-    if (result < 0) {
-        skrfs_log_error("%s; keys will not be served until the mount is started again",
-                ret_no_tpm->message);
-        return NULL;
-    }
-    return tpm;
-}
-
 /* All that needs a path, then the sandbox. The TPM's device is opened with the privileges there
  * are. */
 static int close_in(struct keeper *keeper, struct skrfs_error *err) {
-    struct skrfs_error no_tpm = {0};
-
     /* Before any other use of OpenSSL, whose memory functions cannot be changed later. */
     if (skrfs_process_seal("skrfs-keeper", err) < 0 || skrfs_secret_setup(0, false, err) < 0 ||
             skrfs_crypto_setup(err) < 0)
         return -1;
-    struct skrfs_tpm *tpm = open_tpm(keeper->child, &no_tpm);
-    if (skrfs_keyside_prepare(keeper->conf, tpm, tpm ? NULL : &no_tpm,
-                &keeper->child->network->ca_pem, &keeper->keyside, err) < 0)
+    if (skrfs_keyside_prepare(keeper->conf, keeper->child->relay, &keeper->child->network->ca_pem,
+                &keeper->keyside, err) < 0)
         return -1;
-    if (tpm && !keeper->keyside.tee)
-        skrfs_log_error("%s", keeper->keyside.no_tee.message);
+    /* No reason to leave readers without a mount: they are told ENODEV, and why. */
+    if (!keeper->keyside.tee)
+        skrfs_log_error("%s; no key can be released", keeper->keyside.no_tee.message);
     if (skrfs_process_harden("skrfs-keeper", UINT64_C(1) << CAP_IPC_LOCK, err) < 0)
         return -1;
     return skrfs_sandbox_keeper(err);

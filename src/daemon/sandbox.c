@@ -79,6 +79,8 @@ static const int thread_calls[] = {
 static const int keeper_calls[] = {
         SCMP_SYS(memfd_secret),
         SCMP_SYS(ftruncate),
+        SCMP_SYS(dup),
+        SCMP_SYS(getsockopt),
         SCMP_SYS(shutdown),
 };
 
