@@ -1,0 +1,94 @@
+#include "internal.h"
+
+#include <skrfs/base/clock.h>
+#include <skrfs/base/log.h>
+#include <stdio.h>
+
+#define LABEL_MAX 512
+
+void audit_describe(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_guard *guard,
+        struct skrfs_caller *ret_caller) {
+    const struct fuse_ctx *ctx = fuse_req_ctx(req);
+    ret_caller->uid = ctx->uid;
+    ret_caller->gid = ctx->gid;
+    ret_caller->pid = ctx->pid;
+    ret_caller->has_groups = false;
+    ret_caller->group_count = 0;
+    ret_caller->has_exe = false;
+    struct skrfs_access_needs needs = skrfs_guard_needs(guard, ctx->uid, ctx->gid);
+    if ((needs.groups || needs.exe) && ctx->pid > 0)
+        fs->options.describe(fs->options.describe_context, needs, ret_caller);
+}
+
+static struct audit_slot *slot_of(struct skrfs_fs *fs, size_t key, uid_t uid) {
+    uint64_t mix = ((uint64_t)key * 0x9E3779B97F4A7C15U) ^ ((uint64_t)uid * 0xC2B2AE3D27D4EB4FU);
+    struct audit_slot *slot = &fs->audit[(mix >> 32) % FS_AUDIT_SLOTS];
+    if (slot->key != key || slot->uid != uid)
+        *slot = (struct audit_slot){.key = key, .uid = uid};
+    return slot;
+}
+
+/* True when a line may be written now; *ret_suppressed is how many were not since the last one. */
+static bool may_log(struct skrfs_fs *fs, size_t key, uid_t uid, uint64_t *ret_suppressed) {
+    uint64_t now = skrfs_now_ns();
+    pthread_mutex_lock(&fs->lock);
+    struct audit_slot *slot = slot_of(fs, key, uid);
+    bool may = !slot->last_ns || now - slot->last_ns >= SKRFS_SECOND_NS;
+    if (may) {
+        *ret_suppressed = slot->suppressed;
+        slot->suppressed = 0;
+        slot->last_ns = now;
+    } else {
+        slot->suppressed++;
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return may;
+}
+
+void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
+        const char *verb, const struct skrfs_error *err) {
+    char who[512], label[LABEL_MAX], more[64] = "";
+    uint64_t suppressed = 0;
+    atomic_fetch_add(&fs->denied, 1);
+    if (!may_log(fs, node->key, caller->uid, &suppressed))
+        return;
+    if (suppressed)
+        (void)snprintf(
+                more, sizeof more, " (and %llu more like it)", (unsigned long long)suppressed);
+    skrfs_caller_print(caller, who, sizeof who);
+    node_label(fs, node, label, sizeof label);
+    skrfs_log_warning("denied: %s '%s' by %s: %s%s", verb, label, who, err->message, more);
+}
+
+int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
+        const char *verb, struct skrfs_error *err) {
+    if (skrfs_access_decide(&fs->options.keys[node->key].guard, caller, err) == 0)
+        return 0;
+    audit_denied(fs, node, caller, verb, err);
+    return -1;
+}
+
+void audit_opened(
+        struct skrfs_fs *fs, const struct node *node, const char *version, const char *who) {
+    char label[LABEL_MAX];
+    atomic_fetch_add(&fs->opens, 1);
+    node_label(fs, node, label, sizeof label);
+    skrfs_log_info("opened '%s' version %s by %s", label, *version ? version : "(current)", who);
+}
+
+void audit_failed(struct skrfs_fs *fs, const struct node *node, const struct skrfs_error *err) {
+    struct skrfs_key_status status;
+    char label[LABEL_MAX];
+    atomic_fetch_add(&fs->failed, 1);
+    skrfs_store_status(fs->options.store, node->key, &status);
+    pthread_mutex_lock(&fs->lock);
+    struct audit_slot *slot = slot_of(fs, node->key, (uid_t)-1);
+    bool known = status.failures && slot->failures == status.failures;
+    slot->failures = status.failures;
+    pthread_mutex_unlock(&fs->lock);
+    node_label(fs, node, label, sizeof label);
+    if (known)
+        skrfs_log_debug("open '%s': %s", label, err->message);
+    else
+        skrfs_log_warning("open '%s': %s", label, err->message);
+}

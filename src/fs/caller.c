@@ -1,0 +1,91 @@
+#include "internal.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <skrfs/base/cleanup.h>
+#include <skrfs/base/file.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Linux 6.9; an alias of O_EXCL. */
+#define PIDFD_OF_THREAD O_EXCL
+#define STATUS_MAX ((size_t)64 * 1024)
+
+/* The caller's number in the kernel's request is its thread's. Before 6.9 only a leader's can be
+ * pinned; there the folder below /proc stays bound to the thread all the same, and says ESRCH when
+ * it is gone. */
+static int pin(pid_t tid) {
+    return (int)syscall(SYS_pidfd_open, tid, PIDFD_OF_THREAD);
+}
+
+static bool lives(int pidfd) {
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    return pidfd < 0 || poll(&poll_fd, 1, 0) == 0;
+}
+
+static bool parse_groups(const char *line, struct skrfs_caller *caller) {
+    size_t count = 0;
+    for (;;) {
+        line += strspn(line, " \t");
+        if (*line == '\n' || !*line)
+            break;
+        char *end;
+        errno = 0;
+        unsigned long value = strtoul(line, &end, 10);
+        /* A group that is not looked at could be one that a rule denies. */
+        if (errno || end == line || value >= UINT32_MAX || count == SKRFS_GROUPS_MAX)
+            return false;
+        caller->groups[count++] = (gid_t)value;
+        line = end;
+    }
+    caller->group_count = count;
+    return true;
+}
+
+static void read_groups(int folder, struct skrfs_caller *caller) {
+    skrfs_autobuf status = SKRFS_BUF(STATUS_MAX);
+    struct skrfs_error err;
+    skrfs_autoclose int fd = openat(folder, "status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || skrfs_fd_read_all(fd, &status, &err))
+        return;
+    const char *line = strstr(skrfs_buf_text(&status), "\nGroups:");
+    if (line)
+        caller->has_groups = parse_groups(line + strlen("\nGroups:"), caller);
+}
+
+static void read_exe(int folder, struct skrfs_caller *caller) {
+    static const char gone[] = " (deleted)";
+    ssize_t len = readlinkat(folder, "exe", caller->exe, sizeof caller->exe);
+    if (len <= 0 || (size_t)len >= sizeof caller->exe)
+        return;
+    size_t end = (size_t)len;
+    caller->exe[end] = 0;
+    /* The path of a deleted file may be somebody else's by now. */
+    if (caller->exe[0] != '/' ||
+            (end >= sizeof gone - 1 && !strcmp(caller->exe + end - (sizeof gone - 1), gone)))
+        return;
+    caller->has_exe = true;
+}
+
+void skrfs_caller_describe(struct skrfs_access_needs needs, struct skrfs_caller *caller) {
+    char path[32];
+    caller->has_groups = caller->has_exe = false;
+    caller->group_count = 0;
+    if (caller->pid <= 0)
+        return;
+    skrfs_autoclose int pidfd = pin(caller->pid);
+    if (pidfd < 0 && errno == ESRCH)
+        return;
+    (void)snprintf(path, sizeof path, "/proc/%d", (int)caller->pid);
+    skrfs_autoclose int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return;
+    if (needs.groups)
+        read_groups(folder, caller);
+    if (needs.exe)
+        read_exe(folder, caller);
+    if (!lives(pidfd))
+        caller->has_groups = caller->has_exe = false;
+}

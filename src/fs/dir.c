@@ -1,0 +1,208 @@
+#include "internal.h"
+
+#include <skrfs/base/cleanup.h>
+#include <stdio.h>
+#include <string.h>
+
+static void reply_entry(
+        struct skrfs_fs *fs, const struct node *node, struct fuse_entry_param *ret_entry) {
+    struct fuse_entry_param entry = {
+            .ino = node->ino, .generation = 1, .entry_timeout = FS_LONG_TIMEOUT};
+    attr_fill(fs, node, &entry.attr, &entry.attr_timeout);
+    *ret_entry = entry;
+}
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    struct fuse_entry_param entry;
+    struct node parent, node;
+    int rc = ESTALE;
+    if (node_resolve(fs, parent_ino, &parent))
+        rc = node_lookup(fs, &parent, name, &node);
+    if (rc) {
+        (void)fuse_reply_err(req, rc);
+        return;
+    }
+    reply_entry(fs, &node, &entry);
+    (void)fuse_reply_entry(req, &entry);
+}
+
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    struct stat attr;
+    struct node node;
+    double timeout;
+    (void)fi;
+    if (!node_resolve(fs, ino, &node)) {
+        (void)fuse_reply_err(req, ESTALE);
+        return;
+    }
+    attr_fill(fs, &node, &attr, &timeout);
+    (void)fuse_reply_attr(req, &attr, timeout);
+}
+
+static size_t child_count(const struct skrfs_fs *fs, const struct node *dir) {
+    switch (dir->kind) {
+    case NODE_ROOT:
+    case NODE_STATUS:
+        return 4;
+    case NODE_KEYS:
+    case NODE_VERSIONS:
+    case NODE_FORMATS:
+    case NODE_WHYS:
+        return fs->options.key_count;
+    case NODE_VERSIONS_OF:
+        return 1;
+    case NODE_FORMATS_OF:
+        return SKRFS_FORMAT_COUNT;
+    default:
+        return 0;
+    }
+}
+
+/* The name of a folder's i-th child; false when it is not there at present. `version` is room for
+ * one. */
+static bool child_name(struct skrfs_fs *fs, const struct node *dir, size_t i,
+        char version[SKRFS_STORE_VERSION_MAX], const char **ret_name) {
+    static const char *const of_root[] = {"keys", "versions", "formats", "status"};
+    static const char *const of_status[] = {"health", "status.json", "metrics", "why"};
+    switch (dir->kind) {
+    case NODE_ROOT:
+        *ret_name = of_root[i];
+        return true;
+    case NODE_STATUS:
+        *ret_name = of_status[i];
+        return true;
+    case NODE_FORMATS_OF:
+        *ret_name = skrfs_format_name((enum skrfs_format)i);
+        return true;
+    case NODE_VERSIONS_OF:
+        skrfs_store_version(fs->options.store, dir->key, version);
+        *ret_name = version;
+        return version_is_well_formed(version);
+    default:
+        *ret_name = fs->options.keys[i].file;
+        return true;
+    }
+}
+
+struct listing {
+    fuse_req_t req;
+    struct skrfs_fs *fs;
+    char *data;
+    size_t size, used;
+    bool plus;
+};
+
+/* False when the buffer is full. */
+static bool add(struct listing *list, const char *name, const struct node *node, off_t next) {
+    struct fuse_entry_param entry = {0};
+    char *at = list->data + list->used;
+    size_t left = list->size - list->used, len;
+    if (list->plus && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+        reply_entry(list->fs, node, &entry);
+        len = fuse_add_direntry_plus(list->req, at, left, name, &entry, next);
+    } else {
+        /* In a "plus" listing number 0 says that no reference was taken. */
+        entry.attr = (struct stat){
+                .st_ino = node->ino, .st_mode = node_is_dir(node) ? S_IFDIR : S_IFREG};
+        len = list->plus ? fuse_add_direntry_plus(list->req, at, left, name, &entry, next)
+                         : fuse_add_direntry(list->req, at, left, name, &entry.attr, next);
+    }
+    if (len > left)
+        return false;
+    list->used += len;
+    return true;
+}
+
+static void fill_listing(struct listing *list, const struct node *dir, size_t from) {
+    static const char *const dots[] = {".", ".."};
+    size_t count = child_count(list->fs, dir) + 2;
+    char version[SKRFS_STORE_VERSION_MAX];
+    struct node child;
+    const char *name;
+    for (size_t i = from; i < count; i++) {
+        if (i < 2) {
+            name = dots[i];
+            child = *dir;
+        } else if (!child_name(list->fs, dir, i - 2, version, &name) ||
+                   node_lookup(list->fs, dir, name, &child)) {
+            continue;
+        }
+        if (!add(list, name, &child, (off_t)i + 1))
+            return;
+    }
+}
+
+static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    size_t room = size < FS_MAX_WRITE ? size : FS_MAX_WRITE;
+    skrfs_autofree char *data = malloc(room ? room : 1);
+    struct node dir;
+    int rc = 0;
+    if (!node_resolve(fs, ino, &dir))
+        rc = ESTALE;
+    else if (!node_is_dir(&dir))
+        rc = ENOTDIR;
+    else if (!data)
+        rc = ENOMEM;
+    else if (offset < 0)
+        rc = EINVAL;
+    if (rc) {
+        (void)fuse_reply_err(req, rc);
+        return;
+    }
+    struct listing list = {.req = req, .fs = fs, .data = data, .size = room, .plus = plus};
+    fill_listing(&list, &dir, (size_t)offset);
+    (void)fuse_reply_buf(req, data, list.used);
+}
+
+void op_readdir(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
+    (void)fi;
+    list_dir(req, ino, size, offset, false);
+}
+
+void op_readdirplus(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
+    (void)fi;
+    list_dir(req, ino, size, offset, true);
+}
+
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    struct node node;
+    if (!node_resolve(fs, ino, &node))
+        (void)fuse_reply_err(req, ESTALE);
+    else if (!node_is_dir(&node))
+        (void)fuse_reply_err(req, ENOTDIR);
+    else
+        (void)fuse_reply_open(req, fi);
+}
+
+/* The same decision as open's, and no release. */
+static int may_access(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, int mask) {
+    struct skrfs_caller caller;
+    struct skrfs_error err;
+    if (mask & W_OK)
+        return EROFS;
+    if (node_is_dir(node))
+        return 0;
+    if (mask & X_OK)
+        return EACCES;
+    if (!(mask & R_OK))
+        return 0;
+    if (!node_is_key(node))
+        return status_may(fs, node, fuse_req_ctx(req)->uid, &err) ? EACCES : 0;
+    audit_describe(fs, req, &fs->options.keys[node->key].guard, &caller);
+    return skrfs_access_decide(&fs->options.keys[node->key].guard, &caller, &err) ? EACCES : 0;
+}
+
+void op_access(fuse_req_t req, fuse_ino_t ino, int mask) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    struct node node;
+    int rc = ESTALE;
+    if (node_resolve(fs, ino, &node))
+        rc = may_access(fs, req, &node, mask);
+    (void)fuse_reply_err(req, rc);
+}

@@ -1,0 +1,229 @@
+/* What the files of fs share. Locks, outermost first: fs->lock, opening->lock, the store's own. */
+#ifndef SKRFS_FS_INTERNAL_H
+#define SKRFS_FS_INTERNAL_H
+
+#define FUSE_USE_VERSION 314
+
+#include <fuse3/fuse_lowlevel.h>
+#include <pthread.h>
+#include <skrfs/fs/fs.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+/* Most octets of one READ (a secret fits) and, in the kernel's arithmetic, of one READDIR. */
+#define FS_MAX_WRITE 65536
+#define FS_BUFFER ((size_t)FS_MAX_WRITE + 4096)
+#define FS_THREADS_DEFAULT 2
+#define FS_THREADS_MAX 64
+#define FS_STACK ((size_t)256 * 1024)
+#define FS_VERSIONS_BITS 12
+#define FS_VERSIONS (1U << FS_VERSIONS_BITS) /* pinned versions that have an inode at a time */
+#define FS_LONG_TIMEOUT 3600.0
+
+enum node_kind {
+    NODE_ROOT,
+    NODE_KEYS,
+    NODE_VERSIONS,
+    NODE_FORMATS,
+    NODE_STATUS,
+    NODE_WHYS,
+    NODE_HEALTH,
+    NODE_STATUS_JSON,
+    NODE_METRICS,
+    NODE_FIXED_COUNT,
+    NODE_KEY = NODE_FIXED_COUNT, /* keys/<file> */
+    NODE_VERSIONS_OF,            /* versions/<file> */
+    NODE_FORMATS_OF,             /* formats/<file> */
+    NODE_FORMAT,                 /* formats/<file>/<format> */
+    NODE_WHY,                    /* status/why/<file> */
+    NODE_VERSION,                /* versions/<file>/<version> */
+};
+
+struct node {
+    fuse_ino_t ino;
+    enum node_kind kind;
+    size_t key;
+    enum skrfs_format format;
+    char version[SKRFS_STORE_VERSION_MAX]; /* "": the current one */
+};
+
+struct name_index {
+    uint64_t hash;
+    size_t key;
+};
+
+struct version_slot {
+    uint64_t serial; /* 0: free */
+    uint64_t used;
+    size_t key;
+    char version[SKRFS_STORE_VERSION_MAX];
+};
+
+struct handle {
+    struct node node;
+    struct skrfs_generation *generation;
+    struct skrfs_secret *bytes;
+    struct skrfs_buf text; /* of a status file */
+};
+
+struct handles {
+    pthread_mutex_t lock;
+    uint32_t epoch; /* this keeper's: handles of an earlier one are stale */
+    struct handle **slots;
+    size_t count, cap, first_free;
+};
+
+/* Lines about one caller and key are limited to one a second. */
+#define FS_AUDIT_SLOTS 256
+struct audit_slot {
+    size_t key;
+    uid_t uid;
+    uint64_t last_ns;
+    uint64_t suppressed;
+    uint64_t failures;
+};
+
+struct opening;
+struct doomed;
+TAILQ_HEAD(opening_list, opening);
+
+struct skrfs_fs {
+    struct skrfs_fs_options options;
+    struct fuse_session *session;
+    struct skrfs_fs_handover *handover;
+    struct timespec started;
+    struct name_index *index;
+    pthread_mutex_t lock; /* openings, versions and audit */
+    pthread_cond_t no_openings;
+    struct opening_list openings;
+    struct version_slot *versions;
+    uint64_t version_serial, version_clock;
+    struct audit_slot audit[FS_AUDIT_SLOTS];
+    struct handles handles;
+    _Atomic uint32_t *told_sizes; /* of keys/<file>: what the kernel may still believe */
+    _Atomic uint32_t *why_sizes;
+    _Atomic uint32_t report_sizes[NODE_FIXED_COUNT];
+    atomic_uint dropping; /* threads inside a page invalidation */
+    unsigned threads;
+    pthread_t janitor;
+    bool has_janitor;
+    pthread_mutex_t janitor_lock;
+    pthread_cond_t janitor_work;
+    SLIST_HEAD(, doomed) doomed;
+    bool janitor_stop;
+    uint64_t swallowed; /* unique of a replayed FUSE_INIT, whose answer the kernel must not see */
+    atomic_int device_errno;
+    _Atomic uint64_t requests, opens, reads, denied, failed, interrupted, reply_failures;
+    bool adopted;
+};
+
+/* names.c */
+int names_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+bool names_find(const struct skrfs_fs *fs, const char *file, size_t *ret_key);
+fuse_ino_t node_ino(
+        const struct skrfs_fs *fs, enum node_kind kind, size_t key, enum skrfs_format format);
+/* False: no such inode, or one of an earlier keeper. */
+bool node_resolve(struct skrfs_fs *fs, fuse_ino_t ino, struct node *ret_node);
+/* 0, or the errno. */
+int node_lookup(
+        struct skrfs_fs *fs, const struct node *parent, const char *name, struct node *ret_node);
+bool node_is_dir(const struct node *node);
+bool node_is_key(const struct node *node);
+/* "keys/tls", "formats/tls/pem"... for messages; a key's own file is just its name. */
+void node_label(const struct skrfs_fs *fs, const struct node *node, char *out, size_t size);
+struct skrfs_store_want node_want(const struct node *node);
+
+/* versions.c */
+int versions_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+bool version_is_well_formed(const char *name);
+uint64_t versions_get(struct skrfs_fs *fs, size_t key, const char *version);
+bool versions_find(struct skrfs_fs *fs, uint64_t id, struct node *node);
+
+/* attr.c */
+void attr_fill(
+        struct skrfs_fs *fs, const struct node *node, struct stat *ret_attr, double *ret_timeout);
+/* Before an open is answered: makes the kernel forget a size that is not this one. */
+void attr_settle(struct skrfs_fs *fs, const struct node *node, size_t len);
+void attr_set_report_size(struct skrfs_fs *fs, const struct node *node, size_t len);
+/* After an adoption: whatever an earlier keeper told may be wrong. */
+void attr_distrust(struct skrfs_fs *fs);
+
+/* handles.c */
+int handles_init(struct handles *handles, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void handles_done(struct handles *handles);
+int handle_add(struct handles *handles, struct handle *handle, uint64_t *ret_fh);
+struct handle *handle_get(struct handles *handles, uint64_t fh);
+struct handle *handle_take(struct handles *handles, uint64_t fh);
+void handle_free(struct handle *handle);
+
+/* audit.c */
+/* The caller of a request as far as this key's rules want to know. */
+void audit_describe(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_guard *guard,
+        struct skrfs_caller *ret_caller);
+/* 0 or DENIED, which is counted and logged as "denied: <verb> ...". */
+int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
+        const char *verb, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
+        const char *verb, const struct skrfs_error *err);
+void audit_opened(
+        struct skrfs_fs *fs, const struct node *node, const char *version, const char *who);
+/* Once for each failed fetch, however many waited for it. */
+void audit_failed(struct skrfs_fs *fs, const struct node *node, const struct skrfs_error *err);
+
+/* open.c, read.c, dir.c, status.c: the operations */
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_access(fuse_req_t req, fuse_ino_t ino, int mask);
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_readdir(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void op_readdirplus(
+        fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void status_open(
+        struct skrfs_fs *fs, fuse_req_t req, const struct node *node, struct fuse_file_info *fi);
+int status_may(struct skrfs_fs *fs, const struct node *node, uid_t uid,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Answers an open with a handle, which is taken over; true when the kernel took it. */
+bool open_reply(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
+        const struct fuse_file_info *fi);
+void openings_end(struct skrfs_fs *fs);
+/* The locked page run of the calling thread, through which a reply goes. */
+struct skrfs_stage *read_stage(void);
+void read_set_stage(struct skrfs_stage *stage);
+
+/* janitor.c: drops a closed file's pages from the kernel's cache */
+int janitor_start(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void janitor_end(struct skrfs_fs *fs);
+void janitor_drop_pages(struct skrfs_fs *fs, fuse_ino_t ino);
+
+/* handover.c */
+#define HANDOVER_SLOTS 4096
+void handover_save_init(struct skrfs_fs_handover *handover, const void *request, size_t len);
+void handover_init_answered(struct skrfs_fs_handover *handover);
+/* Copies the saved FUSE_INIT; 0 when there is none. */
+size_t handover_load_init(
+        const struct skrfs_fs_handover *handover, void *out, size_t size, bool *ret_answered);
+/* Whether the kernel of a FUSE_INIT request sends unanswered requests again when told to. */
+bool handover_can_resend(const void *init, size_t len);
+void handover_begin(struct skrfs_fs_handover *handover, const void *request, size_t len);
+void handover_end(struct skrfs_fs_handover *handover, uint64_t unique);
+/* Has the kernel send again, or answers with an error, what an earlier keeper left unanswered. */
+int handover_adopt(struct skrfs_fs_handover *handover, int fd, bool can_resend,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* device.c */
+ssize_t device_writev(int fd, struct iovec *iov, int count, void *userdata);
+ssize_t device_read(int fd, void *buf, size_t len, void *userdata);
+/* Reads and answers FUSE_INIT, or replays an earlier keeper's. */
+int device_begin(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Serves until the device says that the file system is gone. */
+int device_serve(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A joinable thread with a small stack and all signals blocked. */
+int device_thread(pthread_t *ret_thread, void *(*work)(void *), void *arg,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,76 @@
+#include "internal.h"
+
+#include <skrfs/base/log.h>
+
+static _Thread_local struct skrfs_stage *thread_stage;
+
+void read_set_stage(struct skrfs_stage *stage) {
+    thread_stage = stage;
+}
+
+static void count_reply(struct skrfs_fs *fs, int rc) {
+    if (rc)
+        atomic_fetch_add(&fs->reply_failures, 1);
+}
+
+/* The descriptor may have been passed on, the key revoked: asked anew for each read. */
+static int may_read(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle) {
+    struct skrfs_caller caller;
+    struct skrfs_error err;
+    if (skrfs_generation_check(handle->generation, &err)) {
+        skrfs_log_debug("read of '%s': %s", fs->options.keys[handle->node.key].file, err.message);
+        return skrfs_class_errno(err.kind);
+    }
+    audit_describe(fs, req, &fs->options.keys[handle->node.key].guard, &caller);
+    return audit_decide(fs, &handle->node, &caller, "read", &err) ? EACCES : 0;
+}
+
+/* Secret pages cannot be written to the device; the stage's can, and are wiped when the kernel has
+ * copied them. A failed answer has used the request up all the same. */
+static void reply_secret(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle,
+        size_t size, uint64_t offset) {
+    size_t len;
+    const uint8_t *data = skrfs_stage_fill(thread_stage, handle->bytes, offset, size, &len);
+    int rc = fuse_reply_buf(req, (const char *)data, len);
+    skrfs_stage_wipe(thread_stage);
+    atomic_fetch_add(&fs->reads, 1);
+    count_reply(fs, rc);
+}
+
+static void reply_text(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle,
+        size_t size, uint64_t offset) {
+    size_t left = offset < handle->text.len ? handle->text.len - (size_t)offset : 0;
+    const char *data = left ? (const char *)handle->text.data + offset : "";
+    count_reply(fs, fuse_reply_buf(req, data, left < size ? left : size));
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    const struct handle *handle = handle_get(&fs->handles, fi->fh);
+    int rc = 0;
+    if (!handle || handle->node.ino != ino)
+        rc = ESTALE;
+    else if (offset < 0)
+        rc = EINVAL;
+    else if (handle->bytes)
+        rc = may_read(fs, req, handle);
+    if (rc)
+        count_reply(fs, fuse_reply_err(req, rc));
+    else if (handle->bytes)
+        reply_secret(fs, req, handle, size, (uint64_t)offset);
+    else
+        reply_text(fs, req, handle, size, (uint64_t)offset);
+}
+
+/* Direct I/O alone leaves plaintext in the page cache after splice, sendfile and a private mmap:
+ * the pages go here, once nobody maps them any more. An earlier keeper's handle may have left pages
+ * just the same. */
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    struct handle *handle = handle_take(&fs->handles, fi->fh);
+    bool pages = !handle || handle->bytes;
+    count_reply(fs, fuse_reply_err(req, 0));
+    handle_free(handle);
+    if (pages)
+        janitor_drop_pages(fs, ino);
+}
