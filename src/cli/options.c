@@ -32,7 +32,8 @@ static void parser_make(const struct skrfs_verb *verb, struct parser *parser) {
 
 static const struct skrfs_option *option_of(const struct skrfs_verb *verb, int value) {
     if (value >= LONG_ONLY) {
-        return &verb->options[value - LONG_ONLY];
+        size_t index = (size_t)(value - LONG_ONLY);
+        return index < verb->option_count ? &verb->options[index] : NULL;
     }
     for (size_t i = 0; i < verb->option_count; i++) {
         if (verb->options[i].letter && verb->options[i].letter == value) {
@@ -102,9 +103,9 @@ static int option_unknown(
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "unknown option '-%c'; 'skrfs %s --help' lists them", letter, verb->name);
     }
-    if (letter >= LONG_ONLY) {
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "option --%s takes no value",
-                verb->options[letter - LONG_ONLY].name);
+    const struct skrfs_option *known = letter >= LONG_ONLY ? option_of(verb, letter) : NULL;
+    if (known) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "option --%s takes no value", known->name);
     }
     const char *names[SKRFS_OPTIONS_MAX + 1] = {"help"};
     size_t count = 1;

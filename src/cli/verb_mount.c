@@ -4,6 +4,7 @@
 #include <skrfs/daemon/daemon.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct mount_options {
     const char *config;
@@ -17,8 +18,18 @@ struct mount_wish {
     bool foreground, check_only;
 };
 
+/* /run is empty after each start of the machine: a folder directly in it is made, elsewhere none
+ * is. */
+static bool made_in_run(const char *path) {
+    return strncmp(path, "/run/", 5) == 0 && path[5] && !strchr(path + 5, '/') &&
+           mkdir(path, 0755) == 0;
+}
+
 static int path_resolve(const char *path, char **ret_path, struct skrfs_error *err) {
     char *found = realpath(path, NULL);
+    if (!found && errno == ENOENT && made_in_run(path)) {
+        found = realpath(path, NULL);
+    }
     if (found) {
         *ret_path = found;
         return 0;
