@@ -1,0 +1,160 @@
+/* The attestation service. */
+#include "jwt.h"
+#include "state.h"
+
+#include <skrfs/base/clock.h>
+#include <skrfs/base/encode.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The signing certificate's key id: standard base64 of its SHA-256. */
+static int key_id(const struct skrfs_lab_pki *pki, struct skrfs_buf *out, struct skrfs_error *err) {
+    skrfs_autobuf der = SKRFS_BUF(SKRFS_CERT_MAX);
+    uint8_t digest[32];
+    if (skrfs_chain_der(pki->maa.chain, 0, &der, err) < 0 ||
+            skrfs_hash(SKRFS_SHA256, der.data, der.len, digest, err) < 0)
+        return -1;
+    return skrfs_base64_encode(SKRFS_BASE64, digest, sizeof(digest), out, err);
+}
+
+static int header_json(struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
+    skrfs_autobuf kid = SKRFS_BUF(64);
+    char jku[SKRFS_LAB_URL_MAX + 8];
+    if (key_id(lab->pki, &kid, err) < 0)
+        return -1;
+    (void)snprintf(jku, sizeof(jku), "%s/certs", lab->maa_url);
+    return skrfs_json_pack(ret_json, err, "{s:s,s:s,s:s,s:s}", "alg", "RS256", "jku", jku, "kid",
+            skrfs_buf_text(&kid), "typ", "JWT");
+}
+
+/* The token for checked evidence, signed, appended to `out`. */
+static int make_token(struct skrfs_lab *lab, const struct skrfs_lab_guest *guest,
+        enum skrfs_lab_deed deed, struct skrfs_buf *out, struct skrfs_error *err) {
+    struct skrfs_lab_settings settings = skrfs_lab_settings_get(lab);
+    bool stranger = deed == SKRFS_LAB_OTHER_SIGNER;
+    struct skrfs_lab_token_wish wish = {.issuer = lab->maa_url,
+            .now_s = skrfs_wall_s(),
+            .life_s = settings.token_life_s,
+            .compliance = settings.compliance,
+            .nonce = deed == SKRFS_LAB_OTHER_NONCE ? "another nonce" : NULL,
+            .key = deed == SKRFS_LAB_OTHER_KEK || deed == SKRFS_LAB_OTHER_KEY
+                    ? lab->pki->maa_stranger
+                    : NULL};
+    skrfs_autojson *header = NULL;
+    skrfs_autojson *claims = NULL;
+    size_t start = out->len;
+    if (header_json(lab, &header, err) < 0 ||
+            skrfs_lab_guest_claims(guest, &wish, &claims, err) < 0 ||
+            skrfs_lab_jwt_sign(stranger ? lab->pki->maa_stranger : lab->pki->maa.key, header,
+                    claims, out, err) < 0)
+        return -1;
+    if (deed == SKRFS_LAB_BAD_SIGNATURE)
+        skrfs_lab_jwt_spoil(out, start);
+    return 0;
+}
+
+static enum skrfs_lab_seal seal_of(enum skrfs_lab_deed deed) {
+    if (deed == SKRFS_LAB_BAD_TAG)
+        return SKRFS_LAB_SEALED_BAD_TAG;
+    return deed == SKRFS_LAB_WRONG_INNER_KEY ? SKRFS_LAB_SEALED_OTHER_KEY : SKRFS_LAB_SEALED_WELL;
+}
+
+static void attest(struct skrfs_lab *lab, const struct skrfs_lab_request *request,
+        struct skrfs_lab_answer *answer) {
+    struct skrfs_error err;
+    struct skrfs_lab_anchors anchors = skrfs_lab_pki_anchors(lab->pki);
+    skrfs_autoguest guest;
+    skrfs_autobuf token = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
+    skrfs_lab_guest_init(&guest);
+    if (skrfs_lab_guest_decode(request->body, &guest, &err) < 0) {
+        (void)skrfs_lab_refuse(answer, 400, "InvalidParameter", "%s", err.message);
+        return;
+    }
+    if (skrfs_lab_guest_check(&guest, &anchors, &err) < 0) {
+        bool refused = err.kind == SKRFS_CLASS_REJECTED;
+        (void)(refused ? skrfs_lab_refuse(answer, 400, "PolicyEvaluationError", "%s", err.message)
+                       : skrfs_lab_broken(answer, &err));
+        return;
+    }
+    if (make_token(lab, &guest, answer->deed, &token, &err) < 0 ||
+            skrfs_lab_guest_seal(&guest, skrfs_buf_bytes(&token), seal_of(answer->deed),
+                    &answer->body, &err) < 0) {
+        (void)skrfs_lab_broken(answer, &err);
+        return;
+    }
+    answer->status = 200;
+}
+
+static int certs_json(struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
+    skrfs_autobuf kid = SKRFS_BUF(64);
+    skrfs_autobuf der = SKRFS_BUF(SKRFS_CERT_MAX);
+    struct skrfs_json *text = NULL;
+    if (key_id(lab->pki, &kid, err) < 0 || skrfs_chain_der(lab->pki->maa.chain, 0, &der, err) < 0 ||
+            skrfs_lab_base64_json(SKRFS_BASE64, skrfs_buf_bytes(&der), &text, err) < 0)
+        return -1;
+    return skrfs_json_pack(ret_json, err, "{s:[{s:[o],s:s,s:s}]}", "keys", "x5c", text, "kid",
+            skrfs_buf_text(&kid), "kty", "RSA");
+}
+
+static int oidc_json(struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
+    char jwks[SKRFS_LAB_URL_MAX + 8];
+    (void)snprintf(jwks, sizeof(jwks), "%s/certs", lab->maa_url);
+    return skrfs_json_pack(ret_json, err, "{s:s,s:s,s:[s,s],s:[s]}", "issuer", lab->maa_url,
+            "jwks_uri", jwks, "response_types_supported", "token", "none",
+            "id_token_signing_alg_values_supported", "RS256");
+}
+
+static void describe(struct skrfs_lab *lab, struct skrfs_lab_answer *answer,
+        int (*make)(struct skrfs_lab *, struct skrfs_json **, struct skrfs_error *)) {
+    struct skrfs_error err;
+    struct skrfs_json *json = NULL;
+    if (make(lab, &json, &err) < 0)
+        (void)skrfs_lab_broken(answer, &err);
+    else
+        (void)skrfs_lab_reply(answer, json);
+}
+
+static bool known_version(const char *version) {
+    static const char *const known[] = {"2020-10-01", "2022-08-01", "2022-09-01-preview",
+            "2023-04-01-preview", "2025-06-01", "2026-03-11-preview"};
+    for (size_t i = 0; version && i < SKRFS_ARRAY_LEN(known); i++)
+        if (strcmp(known[i], version) == 0)
+            return true;
+    return false;
+}
+
+void skrfs_lab_maa(struct skrfs_lab *lab, const struct skrfs_lab_request *request,
+        struct skrfs_lab_answer *answer) {
+    bool get = strcmp(request->method, "GET") == 0;
+    if (get && strcmp(request->path, "/certs") == 0) {
+        describe(lab, answer, certs_json);
+        return;
+    }
+    if (get && strcmp(request->path, "/.well-known/openid-configuration") == 0) {
+        describe(lab, answer, oidc_json);
+        return;
+    }
+    if (strcmp(request->path, "/attest/AzureGuest") != 0) {
+        (void)skrfs_lab_refuse(answer, 404, "NotFound", "The resource was not found");
+        return;
+    }
+    if (strcmp(request->method, "POST") != 0) {
+        (void)skrfs_lab_refuse(answer, 405, "MethodNotAllowed", "The method is not allowed");
+        return;
+    }
+    if (!skrfs_lab_enter(lab, SKRFS_LAB_AT_ATTEST, answer))
+        return;
+    const char *version = skrfs_lab_query(request, "api-version");
+    if (!known_version(version)) {
+        (void)skrfs_lab_refuse(answer, 400, "InvalidParameter",
+                version ? "The api-version is not supported" : "The api-version is missing");
+        return;
+    }
+    const char *type = skrfs_lab_header(request, "Content-Type");
+    if (!type || strncmp(type, "application/json", 16) != 0) {
+        (void)skrfs_lab_refuse(
+                answer, 415, "UnsupportedMediaType", "The body must be application/json");
+        return;
+    }
+    attest(lab, request, answer);
+}
