@@ -113,8 +113,9 @@ bool skrfs_helper_form(int argc, char **argv) {
     if (strcmp(name, "mount.skrfs") == 0 || strcmp(name, "mount.fuse.skrfs") == 0) {
         return true;
     }
-    return argc >= 3 && (argv[1][0] == '/' || strcmp(argv[1], "skrfs") == 0 ||
-                                strncmp(argv[1], "skrfs#", 6) == 0);
+    return argc >= 3 &&
+           (argv[1][0] == '/' || argv[1][0] == '\0' || strcmp(argv[1], "none") == 0 ||
+                   strcmp(argv[1], "skrfs") == 0 || strncmp(argv[1], "skrfs#", 6) == 0);
 }
 
 /* What mount(8) and fstab name as the source. */

@@ -85,6 +85,8 @@ static void knows_a_mount_helper(void **state) {
     assert_true(helper_form("skrfs", "/etc/skrfs/skrfs.conf", "/run/skrfs"));
     assert_true(helper_form("skrfs", "skrfs", "/run/skrfs"));
     assert_true(helper_form("skrfs", "/run/skrfs", "-o"));
+    assert_true(helper_form("skrfs", "none", "/run/skrfs"));
+    assert_true(helper_form("skrfs", "", "/run/skrfs"));
     assert_false(helper_form("skrfs", "mount", "/run/skrfs"));
     assert_false(helper_form("skrfs", "/run/skrfs", NULL));
     assert_false(helper_form("skrfs", "get", "/x"));
