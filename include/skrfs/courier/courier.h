@@ -41,6 +41,10 @@ int skrfs_courier_remote(int fd, struct skrfs_courier **ret_courier, struct skrf
 /* The courier process's loop on the other end: says hello, then answers requests, each in a thread of its
  * own up to a limit, until the other end closes. */
 int skrfs_courier_serve(int fd, struct skrfs_cloud *cloud, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same with any operations behind it. Returns 0 once the other end has closed and the requests in hand
+ * have ended. */
+int skrfs_courier_serve_ops(int fd, struct skrfs_courier *backend, struct skrfs_error *err)
+        SKRFS_MUST_CHECK;
 
 void skrfs_courier_close(struct skrfs_courier *courier);
 SKRFS_DEFINE_CLEANUP(struct skrfs_courier, skrfs_courier_close)

@@ -1,1 +1,0 @@
-#include <skrfs/courier/courier.h>
