@@ -133,7 +133,7 @@ static void read_steps(struct wire *wire, struct skrfs_trace *trace) {
     }
 }
 
-int skrfs_answer_read(struct wire *wire, struct skrfs_trace *trace, struct skrfs_error *err) {
+int skrfs_answer_open(struct wire *wire, struct skrfs_trace *trace, struct skrfs_error *err) {
     struct skrfs_error outcome = {0};
     struct skrfs_trace steps;
     uint8_t ok = skrfs_wire_u8(wire);

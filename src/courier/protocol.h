@@ -116,7 +116,7 @@ void skrfs_answer_put_key(struct pen *pen, const struct skrfs_vault_key *key);
 
 /* Reads the first part: the courier's failure comes back as -1 with its (cleaned, capped) error, a
  * malformed one as BAD_ANSWER. Steps are added to `trace` (may be NULL). */
-int skrfs_answer_read(
+int skrfs_answer_open(
         struct wire *wire, struct skrfs_trace *trace, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The members; outputs are empty (sealed and key initialised by the caller, see their headers). */
 int skrfs_answer_get_sealed(struct wire *wire, struct skrfs_sealed_token *ret_sealed,

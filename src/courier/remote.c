@@ -242,7 +242,7 @@ static int remote_attest(struct skrfs_courier *courier, const struct skrfs_evide
             call(courier, MESSAGE_ATTEST, &message, deadline_ns, &answer, err) < 0)
         return -1;
     struct wire wire = {.data = answer.data, .len = answer.len};
-    if (skrfs_answer_read(&wire, trace, err) < 0)
+    if (skrfs_answer_open(&wire, trace, err) < 0)
         return -1;
     return skrfs_answer_get_sealed(&wire, ret_sealed, err);
 }
@@ -254,7 +254,7 @@ static int remote_inspect(struct skrfs_courier *courier, struct skrfs_bytes toke
             call(courier, MESSAGE_INSPECT, &message, deadline_ns, &answer, err) < 0)
         return -1;
     struct wire wire = {.data = answer.data, .len = answer.len};
-    if (skrfs_answer_read(&wire, NULL, err) < 0)
+    if (skrfs_answer_open(&wire, NULL, err) < 0)
         return -1;
     return skrfs_answer_get_info(&wire, ret_info, err);
 }
@@ -267,7 +267,7 @@ static int remote_release(struct skrfs_courier *courier, const struct skrfs_rele
             call(courier, MESSAGE_RELEASE, &message, deadline_ns, &answer, err) < 0)
         return -1;
     struct wire wire = {.data = answer.data, .len = answer.len};
-    if (skrfs_answer_read(&wire, trace, err) < 0)
+    if (skrfs_answer_open(&wire, trace, err) < 0)
         return -1;
     return skrfs_answer_get_jws(&wire, ret_jws, err);
 }
@@ -280,7 +280,7 @@ static int remote_key_show(struct skrfs_courier *courier, size_t vault, const ch
             call(courier, MESSAGE_KEY_SHOW, &message, deadline_ns, &answer, err) < 0)
         return -1;
     struct wire wire = {.data = answer.data, .len = answer.len};
-    if (skrfs_answer_read(&wire, NULL, err) < 0)
+    if (skrfs_answer_open(&wire, NULL, err) < 0)
         return -1;
     return skrfs_answer_get_key(&wire, ret_key, err);
 }
