@@ -2,9 +2,10 @@
 #include "internal.h"
 
 #include <skrfs/base/encode.h>
+#include <stdio.h>
 #include <string.h>
 
-/* A refusal on a token younger than this is not the token's age. */
+/* Where the options leave it open. */
 #define STALE_NS (60 * SKRFS_SECOND_NS)
 
 struct skrfs_release {
@@ -21,6 +22,8 @@ int skrfs_release_new(const struct skrfs_release_options *options,
     if (!release)
         return skrfs_fail_memory(err);
     release->options = *options;
+    if (!release->options.stale_ns)
+        release->options.stale_ns = STALE_NS;
     if (skrfs_passes_init(&release->passes, &release->options, err) < 0) {
         free(release);
         return -1;
@@ -154,7 +157,7 @@ static int run_with_pass(
 static bool renew(struct attempt *attempt, struct tries *tries, const struct skrfs_error *err) {
     struct skrfs_passes *passes = &attempt->release->passes;
     if (attempt->stage == STAGE_ASK && err->kind == SKRFS_CLASS_REJECTED && !tries->renewed &&
-            skrfs_now_ns() - attempt->pass->made_ns > STALE_NS)
+            skrfs_now_ns() - attempt->pass->made_ns > attempt->release->options.stale_ns)
         tries->renewed = true;
     else if (attempt->stage == STAGE_UNWRAP && err->kind == SKRFS_CLASS_CRYPTO && !tries->unwrapped)
         tries->unwrapped = true;

@@ -18,6 +18,7 @@ struct skrfs_release_options {
     struct skrfs_tee *tee;          /* borrowed */
     struct skrfs_courier *courier;  /* borrowed */
     struct skrfs_trust *trust;      /* anchors for released JWS, borrowed */
+    uint64_t stale_ns; /* a release refused on a token older than this is tried once with a new one; 0: a minute */
 };
 
 int skrfs_release_new(const struct skrfs_release_options *options, struct skrfs_release **ret_release,
