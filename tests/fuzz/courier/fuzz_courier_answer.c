@@ -19,7 +19,7 @@ static bool begin(struct wire *wire) {
     struct skrfs_error err = {0};
     struct skrfs_trace trace;
     skrfs_trace_start(&trace);
-    int result = skrfs_answer_read(wire, &trace, &err);
+    int result = skrfs_answer_open(wire, &trace, &err);
     if (result < 0)
         check_text(err.message, sizeof(err.message));
     for (size_t i = 0; i < trace.count; i++)
