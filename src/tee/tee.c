@@ -27,10 +27,12 @@ int skrfs_tee_open(const struct skrfs_tee_options *options, struct skrfs_tee **r
 int skrfs_tee_event_log(const char *path, struct skrfs_buf *out, struct skrfs_error *err) {
     if (!path)
         path = EVENT_LOG;
-    if (strcmp(path, "none") == 0 || skrfs_file_read(path, out, err) == 0)
+    struct skrfs_error failure = {0};
+    if (strcmp(path, "none") == 0 || skrfs_file_read(path, out, &failure) == 0)
         return 0;
-    if (err->errnum == ENOENT || err->errnum == ENOTDIR)
+    if (failure.errnum == ENOENT || failure.errnum == ENOTDIR)
         return 0;
+    *err = failure;
     return skrfs_wrap(err, "the measured boot log");
 }
 

@@ -77,7 +77,8 @@ static int run(const char *const *argv) {
 
 static int launch(struct swtpm *tpm) {
     char state[96], server[96], control[96];
-    tpm->port = swtpm_free_port();
+    if (tpm->port == 0)
+        tpm->port = swtpm_free_port();
     snprintf(state, sizeof(state), "dir=%s", tpm->dir);
     snprintf(server, sizeof(server), "type=tcp,port=%d,bindaddr=127.0.0.1", tpm->port);
     snprintf(control, sizeof(control), "type=tcp,port=%d,bindaddr=127.0.0.1", tpm->port + 1);
