@@ -132,5 +132,6 @@ int skrfs_keeper_main(const struct skrfs_child *child) {
     if (result < 0)
         skrfs_log_error("%s", err.message);
     finish(&keeper);
-    return result < 0 ? 1 : 0;
+    /* Unmounted before it was served: an end like any other. */
+    return result < 0 && err.kind != SKRFS_CLASS_INTERRUPTED ? 1 : 0;
 }

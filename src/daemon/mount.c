@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
@@ -23,17 +24,24 @@ struct plan {
     int answer; /* where the caller waits; -1 in the foreground */
 };
 
+/* The root's attributes may be in the kernel's cache: statfs asks the server, whoever that is. */
+static int look_at(const char *path, struct stat *ret_status) {
+    struct statfs ignored;
+
+    return stat(path, ret_status) < 0 || statfs(path, &ignored) < 0 ? -1 : 0;
+}
+
 /* A mount whose server was killed answers ENOTCONN: it is cleared away, as whoever mounts there
  * again would. */
 static int check_mount_point(const char *path, dev_t *ret_device, struct skrfs_error *err) {
     struct stat status;
-    int result = stat(path, &status);
+    int result = look_at(path, &status);
 
     if (result < 0 && errno == ENOTCONN) {
         skrfs_log_warning("a mount without a server is at %s: unmounting it", path);
         if (skrfs_fs_unmount(path, err) < 0)
             return -1;
-        result = stat(path, &status);
+        result = look_at(path, &status);
     }
     if (result < 0)
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "mount point %s: %s", path, strerror(errno));

@@ -192,6 +192,7 @@ static int filter_load(scmp_filter_ctx filter, int result, struct skrfs_error *e
 }
 
 int skrfs_sandbox_keeper(struct skrfs_error *err) {
+    static const int descriptor_commands[] = {F_GETFL, F_GETFD, F_DUPFD_CLOEXEC};
     int result;
 
     if (skrfs_landlock_close(false, NULL, 0, err) < 0)
@@ -203,10 +204,9 @@ int skrfs_sandbox_keeper(struct skrfs_error *err) {
         result = allow_all(filter, keeper_calls, SKRFS_ARRAY_LEN(keeper_calls));
     if (result == 0)
         result = allow_if(filter, SCMP_SYS(mmap), NOT_EXECUTABLE);
-    if (result == 0)
-        result = allow_if(filter, SCMP_SYS(fcntl), SCMP_A1_32(SCMP_CMP_EQ, F_GETFL));
-    if (result == 0)
-        result = allow_if(filter, SCMP_SYS(fcntl), SCMP_A1_32(SCMP_CMP_EQ, F_GETFD));
+    for (size_t i = 0; result == 0 && i < SKRFS_ARRAY_LEN(descriptor_commands); i++)
+        result = allow_if(filter, SCMP_SYS(fcntl),
+                SCMP_A1_32(SCMP_CMP_EQ, (scmp_datum_t)descriptor_commands[i]));
     return filter_load(filter, result, err);
 }
 
