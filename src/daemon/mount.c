@@ -169,7 +169,7 @@ static int hear_answer(int fd, const char *path, struct skrfs_error *err) {
     while (len < 0 && errno == EINTR);
     if (len != (ssize_t)sizeof(notice))
         return skrfs_fail(err, SKRFS_CLASS_SYSTEM,
-                "the process of the mount %s died before it answered", path);
+                "the process of the mount %s ended before it answered", path);
     if (notice.ready)
         return 0;
     *err = notice.err;

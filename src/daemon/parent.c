@@ -82,6 +82,10 @@ static void probe_ended(struct skrfs_parent *parent, int status) {
             parent->options->ready(parent->options->context);
         return;
     }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == PROBE_GONE) {
+        parent->unmounted = parent->over = true;
+        return;
+    }
     if (WIFEXITED(status))
         skrfs_fail_errno(&err, WEXITSTATUS(status), "look at the new mount %s", path);
     else

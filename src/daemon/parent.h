@@ -3,6 +3,9 @@
 
 #include <skrfs/daemon/process.h>
 
+/* The probe's exit status when the mount is gone again; others are an errno. */
+#define PROBE_GONE 255
+
 /* A child that lives, is to be started at a time, or neither. */
 struct process {
     pid_t pid; /* 0: none */

@@ -100,7 +100,7 @@ static int probe_main(const struct skrfs_child *child) {
     skrfs_fs_handover_free(child->handover);
     if (stat(child->path, &status) < 0)
         return errno;
-    return status.st_dev == below ? ENOTCONN : 0;
+    return status.st_dev == below ? PROBE_GONE : 0;
 }
 
 int skrfs_spawn_probe(struct skrfs_parent *parent, struct skrfs_error *err) {
