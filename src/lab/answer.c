@@ -15,8 +15,7 @@ const char *skrfs_lab_query(const struct skrfs_lab_request *request, const char 
 }
 
 void skrfs_lab_answer_init(struct skrfs_lab_answer *answer, enum skrfs_lab_service service) {
-    *answer = (struct skrfs_lab_answer){
-            .service = service, .body = SKRFS_BUF(SKRFS_LAB_BODY_MAX)};
+    *answer = (struct skrfs_lab_answer){.service = service, .body = SKRFS_BUF(SKRFS_LAB_BODY_MAX)};
 }
 
 void skrfs_lab_answer_done(struct skrfs_lab_answer *answer) {
@@ -49,8 +48,8 @@ static int refuse(struct skrfs_lab_answer *answer, unsigned status, const char *
     return -1;
 }
 
-int skrfs_lab_refuse(
-        struct skrfs_lab_answer *answer, unsigned status, const char *code, const char *format, ...) {
+int skrfs_lab_refuse(struct skrfs_lab_answer *answer, unsigned status, const char *code,
+        const char *format, ...) {
     char message[SKRFS_ERROR_MESSAGE_MAX];
     va_list args;
     va_start(args, format);

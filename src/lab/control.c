@@ -83,7 +83,8 @@ static int decode_fault(
     return 0;
 }
 
-static int add_fault(struct skrfs_lab *lab, const struct skrfs_json *json, struct skrfs_error *err) {
+static int add_fault(
+        struct skrfs_lab *lab, const struct skrfs_json *json, struct skrfs_error *err) {
     struct skrfs_lab_fault fault;
     if (decode_fault(json, &fault, err) < 0)
         return -1;

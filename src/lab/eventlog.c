@@ -1,4 +1,5 @@
-/* Measured boot logs: TCG PC Client Platform Firmware Profile Specification, section 10. Little endian. */
+/* Measured boot logs: TCG PC Client Platform Firmware Profile Specification, section 10. Little
+ * endian. */
 #include "platform.h"
 
 #include <string.h>
@@ -64,7 +65,8 @@ static int read_spec_id(struct reader *log, struct algorithms *ret_algs, struct 
         return malformed(err);
     ret_algs->count = count;
     for (size_t i = 0; i < count; i++)
-        if (!take_number(&event, 2, &ret_algs->id[i]) || !take_number(&event, 2, &ret_algs->size[i]))
+        if (!take_number(&event, 2, &ret_algs->id[i]) ||
+                !take_number(&event, 2, &ret_algs->size[i]))
             return malformed(err);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* AzureGuest: what a confidential VM sends to the attestation service, taken apart, checked, and answered.
- * Decoding and checking are pure, so that each refusal can be shown alone. */
+/* AzureGuest: what a confidential VM sends to the attestation service, taken apart, checked, and
+ * answered. Decoding and checking are pure, so that each refusal can be shown alone. */
 #ifndef SKRFS_LAB_GUEST_H
 #define SKRFS_LAB_GUEST_H
 
@@ -26,8 +26,8 @@ void skrfs_lab_guest_done(struct skrfs_lab_guest *guest);
 #define skrfs_autoguest SKRFS_CLEANUP(skrfs_lab_guest_done) struct skrfs_lab_guest
 
 /* Takes the body of POST /attest/AzureGuest apart. BAD_ANSWER says which field is wrong. */
-int skrfs_lab_guest_decode(struct skrfs_bytes body, struct skrfs_lab_guest *guest, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_lab_guest_decode(struct skrfs_bytes body, struct skrfs_lab_guest *guest,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Whom the service believes: chains whose last certificates are the roots. */
 struct skrfs_lab_anchors {
@@ -36,8 +36,8 @@ struct skrfs_lab_anchors {
 struct skrfs_lab_anchors skrfs_lab_pki_anchors(const struct skrfs_lab_pki *pki);
 
 /* Every check the service makes. Refused evidence is REJECTED with the reason. */
-int skrfs_lab_guest_check(const struct skrfs_lab_guest *guest, const struct skrfs_lab_anchors *anchors,
-        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_lab_guest_check(const struct skrfs_lab_guest *guest,
+        const struct skrfs_lab_anchors *anchors, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Its parts, in the order in which they are made. */
 int skrfs_lab_snp_check(const struct skrfs_lab_guest *guest, const struct skrfs_chain *ark,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -54,8 +54,9 @@ struct skrfs_lab_token_wish {
     const char *nonce;      /* a lie about the client's nonce, in plain text; NULL: the truth */
     const struct skrfs_pkey *key; /* a lie about the wrapping key; NULL: the truth */
 };
-int skrfs_lab_guest_claims(const struct skrfs_lab_guest *guest, const struct skrfs_lab_token_wish *wish,
-        struct skrfs_json **ret_claims, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_lab_guest_claims(const struct skrfs_lab_guest *guest,
+        const struct skrfs_lab_token_wish *wish, struct skrfs_json **ret_claims,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The isolation part of the claims. */
 int skrfs_lab_isolation_claims(const struct skrfs_lab_guest *guest, const char *compliance,
         struct skrfs_json **ret_claims, struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -133,12 +133,14 @@ static int decode_pcrs(
                 need_octets(pcr, "Digest", &digest, err) < 0)
             return skrfs_wrap(err, "PCRs");
         if (index < 0 || index > 7 || seen & 1U << index || digest.len != 32)
-            return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "PCRs are not one SHA-256 for each of 0 to 7");
+            return skrfs_fail(
+                    err, SKRFS_CLASS_BAD_ANSWER, "PCRs are not one SHA-256 for each of 0 to 7");
         seen |= 1U << index;
         memcpy(guest->pcrs[index], digest.data, 32);
     }
     if (seen != 0xff)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "PCRs are not one SHA-256 for each of 0 to 7");
+        return skrfs_fail(
+                err, SKRFS_CLASS_BAD_ANSWER, "PCRs are not one SHA-256 for each of 0 to 7");
     return 0;
 }
 
@@ -193,7 +195,8 @@ static int decode_isolation(
     if (strcmp(type, "SevSnp") == 0)
         return decode_snp(evidence, guest, err);
     if (strcmp(type, "Tdx") != 0)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the isolation type is neither SevSnp nor Tdx");
+        return skrfs_fail(
+                err, SKRFS_CLASS_BAD_ANSWER, "the isolation type is neither SevSnp nor Tdx");
     guest->isolation = SKRFS_LAB_TDX;
     return need_octets(evidence, "Proof", &guest->report, err);
 }
@@ -205,8 +208,10 @@ int skrfs_lab_guest_decode(
     skrfs_autobuf text = SKRFS_BUF(BODY_MAX);
     if (skrfs_json_parse((const char *)body.data, body.len, BODY_MAX, &outer, err) < 0)
         return skrfs_wrap(err, "the request");
-    /* The service's own specification spells the name with a small letter, its client with a capital one. */
-    const char *name = skrfs_json_get(outer, "attestationInfo") ? "attestationInfo" : "AttestationInfo";
+    /* The service's own specification spells the name with a small letter, its client with a
+     * capital one. */
+    const char *name =
+            skrfs_json_get(outer, "attestationInfo") ? "attestationInfo" : "AttestationInfo";
     if (need_octets(outer, name, &text, err) < 0 ||
             skrfs_json_parse(skrfs_buf_text(&text), text.len, BODY_MAX, &info, err) < 0)
         return skrfs_wrap(err, "AttestationInfo");

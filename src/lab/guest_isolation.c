@@ -46,8 +46,8 @@ static int check_snp_chain(const struct skrfs_lab_guest *guest, const struct skr
 }
 
 /* r and s are 72-octet little-endian numbers, of which P-384 needs 48. */
-static int check_snp_signature(const struct skrfs_buf *report, const struct skrfs_chain *chain,
-        struct skrfs_error *err) {
+static int check_snp_signature(
+        const struct skrfs_buf *report, const struct skrfs_chain *chain, struct skrfs_error *err) {
     const uint8_t *given = report->data + SNP_SIGNED_LEN;
     uint8_t signature[96];
     static const uint8_t zeros[24];
@@ -59,7 +59,8 @@ static int check_snp_signature(const struct skrfs_buf *report, const struct skrf
     }
     skrfs_autopkey *key = NULL;
     if (skrfs_chain_leaf_key(chain, &key, err) < 0 ||
-            skrfs_ecdsa_verify(key, SKRFS_SHA384, (struct skrfs_bytes){report->data, SNP_SIGNED_LEN},
+            skrfs_ecdsa_verify(key, SKRFS_SHA384,
+                    (struct skrfs_bytes){report->data, SNP_SIGNED_LEN},
                     (struct skrfs_bytes){signature, sizeof(signature)}, err) < 0)
         return refuse_as(err, "the SNP report is not signed by this VCEK");
     return 0;
@@ -103,8 +104,7 @@ int skrfs_lab_snp_check(const struct skrfs_lab_guest *guest, const struct skrfs_
     if (skrfs_snp_parse(skrfs_buf_bytes(&guest->report), &snp, err) < 0)
         return refuse_as(err, "SnpReport");
     if (check_snp_chain(guest, ark, &chain, err) < 0 || check_tcb(&snp, chain, err) < 0 ||
-            check_chip(&snp, chain, err) < 0 ||
-            check_snp_signature(&guest->report, chain, err) < 0)
+            check_chip(&snp, chain, err) < 0 || check_snp_signature(&guest->report, chain, err) < 0)
         return -1;
     if (snp.debug)
         return refused(err, "the SNP guest's policy allows debugging");
@@ -132,7 +132,8 @@ static bool take_typed(struct reader *reader, unsigned type, struct reader *ret_
     const uint8_t *head = take(reader, 6);
     if (!head || (unsigned)(head[0] | head[1] << 8) != type)
         return false;
-    size_t len = (size_t)head[2] | (size_t)head[3] << 8 | (size_t)head[4] << 16 | (size_t)head[5] << 24;
+    size_t len =
+            (size_t)head[2] | (size_t)head[3] << 8 | (size_t)head[4] << 16 | (size_t)head[5] << 24;
     ret_data->data = take(reader, len);
     ret_data->left = len;
     return ret_data->data != NULL;
@@ -145,7 +146,8 @@ struct quoting_enclave {
     struct skrfs_bytes pem;
 };
 
-/* Signature and key (64 octets each), then certification data of type 6 with the chain inside as type 5. */
+/* Signature and key (64 octets each), then certification data of type 6 with the chain inside as
+ * type 5. */
 static int read_enclave(const struct skrfs_buf *quote, const struct skrfs_td_quote *parsed,
         struct quoting_enclave *ret_qe, struct skrfs_error *err) {
     struct reader rest = {quote->data, quote->len};
@@ -198,8 +200,9 @@ static int check_td_signature(const struct skrfs_buf *quote, const struct skrfs_
     memcpy(public.x, parsed->key.data, 32);
     memcpy(public.y, parsed->key.data + 32, 32);
     if (skrfs_pkey_from_public(&public, &key, err) < 0 ||
-            skrfs_ecdsa_verify(key, SKRFS_SHA256, (struct skrfs_bytes){quote->data, parsed->signed_len},
-                    parsed->signature, err) < 0)
+            skrfs_ecdsa_verify(key, SKRFS_SHA256,
+                    (struct skrfs_bytes){quote->data, parsed->signed_len}, parsed->signature,
+                    err) < 0)
         return refuse_as(err, "the TD quote is not signed by its attestation key");
     return 0;
 }

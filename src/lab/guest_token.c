@@ -32,8 +32,8 @@ static int set_hex(struct skrfs_json *claims, const struct hex_claim *list, size
     return 0;
 }
 
-static int snp_claims(const struct skrfs_lab_guest *guest, struct skrfs_json *claims,
-        struct skrfs_error *err) {
+static int snp_claims(
+        const struct skrfs_lab_guest *guest, struct skrfs_json *claims, struct skrfs_error *err) {
     struct skrfs_snp snp;
     struct skrfs_snp_tcb tcb;
     if (skrfs_snp_parse(skrfs_buf_bytes(&guest->report), &snp, err) < 0)
@@ -83,8 +83,8 @@ static int snp_claims(const struct skrfs_lab_guest *guest, struct skrfs_json *cl
     return set_hex(claims, hex, SKRFS_ARRAY_LEN(hex), err);
 }
 
-static int tdx_claims(const struct skrfs_lab_guest *guest, struct skrfs_json *claims,
-        struct skrfs_error *err) {
+static int tdx_claims(
+        const struct skrfs_lab_guest *guest, struct skrfs_json *claims, struct skrfs_error *err) {
     struct skrfs_td_quote quote;
     if (skrfs_td_quote_parse(skrfs_buf_bytes(&guest->report), &quote, err) < 0)
         return -1;
@@ -133,11 +133,10 @@ int skrfs_lab_isolation_claims(const struct skrfs_lab_guest *guest, const char *
     return 0;
 }
 
-static int guest_key(const struct skrfs_lab_guest *guest, struct skrfs_pkey **ret_key,
-        struct skrfs_error *err) {
+static int guest_key(
+        const struct skrfs_lab_guest *guest, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     struct skrfs_tpm_rsa_public key;
-    struct skrfs_public public = {
-            .type = SKRFS_KEY_RSA, .n_len = 256, .e = {1, 0, 1}, .e_len = 3};
+    struct skrfs_public public = {.type = SKRFS_KEY_RSA, .n_len = 256, .e = {1, 0, 1}, .e_len = 3};
     if (skrfs_tpm_public_parse(skrfs_buf_bytes(&guest->key_public), &key, err) < 0)
         return -1;
     memcpy(public.n, key.modulus, 256);
@@ -145,8 +144,8 @@ static int guest_key(const struct skrfs_lab_guest *guest, struct skrfs_pkey **re
 }
 
 /* {"e":..., "key_ops":["encrypt"], "kid":..., "kty":"RSA", "n":...}: the key to wrap to. */
-static int key_claims(const struct skrfs_pkey *key, struct skrfs_json **ret_keys,
-        struct skrfs_error *err) {
+static int key_claims(
+        const struct skrfs_pkey *key, struct skrfs_json **ret_keys, struct skrfs_error *err) {
     struct skrfs_public public;
     skrfs_autojson *jwk = NULL;
     struct skrfs_json *ops = NULL;
@@ -155,8 +154,7 @@ static int key_claims(const struct skrfs_pkey *key, struct skrfs_json **ret_keys
             skrfs_lab_jwk(&public, "RSA", false, &jwk, err) < 0 ||
             skrfs_json_pack(&ops, err, "[s]", "encrypt") < 0 ||
             skrfs_json_set(jwk, "key_ops", ops, err) < 0 ||
-            skrfs_json_pack(&kid, err, "s", KEY_ID) < 0 ||
-            skrfs_json_set(jwk, "kid", kid, err) < 0)
+            skrfs_json_pack(&kid, err, "s", KEY_ID) < 0 || skrfs_json_set(jwk, "kid", kid, err) < 0)
         return -1;
     return skrfs_json_pack(ret_keys, err, "[o]", skrfs_take(jwk));
 }
@@ -184,19 +182,20 @@ static int runtime_claims(const struct skrfs_lab_guest *guest,
     skrfs_autopkey *own = NULL;
     skrfs_autojson *payload = NULL;
     struct skrfs_json *keys = NULL;
-    if (guest_key(guest, &own, err) < 0 ||
-            payload_claims(guest, wish->nonce, &payload, err) < 0 ||
+    if (guest_key(guest, &own, err) < 0 || payload_claims(guest, wish->nonce, &payload, err) < 0 ||
             key_claims(wish->key ? wish->key : own, &keys, err) < 0)
         return -1;
-    return skrfs_json_pack(ret_runtime, err, "{s:o,s:o}", "client-payload", skrfs_take(payload),
-            "keys", keys);
+    return skrfs_json_pack(
+            ret_runtime, err, "{s:o,s:o}", "client-payload", skrfs_take(payload), "keys", keys);
 }
 
-/* Claims about the operating system, as the service's default policy derives them from the boot log. */
+/* Claims about the operating system, as the service's default policy derives them from the boot
+ * log. */
 static int vm_claims(const struct skrfs_lab_guest *guest, const char *vm_id,
         struct skrfs_json **ret_claims, struct skrfs_error *err) {
     return skrfs_json_pack(ret_claims, err,
-            "{s:b,s:s,s:s,s:[i,i,i,i,i,i,i,i],s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:s,s:s,s:s,s:I,s:"
+            "{s:b,s:s,s:s,s:[i,i,i,i,i,i,i,i],s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:s,s:s,s:s,s:I,"
+            "s:"
             "I,s:b,s:b,s:s}",
             "secureboot", 1, "x-ms-attestation-type", "azurevm",
             "x-ms-azurevm-attestation-protocol-ver", "2.0", "x-ms-azurevm-attested-pcrs", 0, 1, 2,
@@ -275,8 +274,8 @@ static int seal(const struct skrfs_lab_guest *guest, struct skrfs_bytes token, c
     static const struct skrfs_bytes aad = {(const uint8_t *)"Transport Key", 13};
     skrfs_autosecret *key = NULL;
     skrfs_autopkey *to = NULL;
-    if (skrfs_secret_new(32, &key, err) < 0 ||
-            skrfs_random(skrfs_secret_space(key), 32, err) < 0 || guest_key(guest, &to, err) < 0 ||
+    if (skrfs_secret_new(32, &key, err) < 0 || skrfs_random(skrfs_secret_space(key), 32, err) < 0 ||
+            guest_key(guest, &to, err) < 0 ||
             skrfs_gcm_seal(key, (struct skrfs_bytes){iv, 12}, aad, token, cipher, tag, err) < 0)
         return -1;
     if (how == SKRFS_LAB_SEALED_BAD_TAG)

@@ -51,12 +51,12 @@ static int rsa_key(const uint8_t modulus[256], uint32_t exponent, struct skrfs_p
     uint32_t e = exponent ? exponent : 65537;
     memcpy(public.n, modulus, 256);
     for (size_t i = 0; i < 4; i++)
-        public.e[i] = (uint8_t)(e >> (24 - 8 * i));
+    public.e[i] = (uint8_t)(e >> (24 - 8 * i));
     return skrfs_pkey_from_public(&public, ret_key, err);
 }
 
-static int check_ak(const struct skrfs_lab_guest *guest, struct skrfs_pkey **ret_key,
-        struct skrfs_error *err) {
+static int check_ak(
+        const struct skrfs_lab_guest *guest, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     struct skrfs_tpm_rsa_public ak;
     skrfs_autobuf claimed = SKRFS_BUF(SKRFS_RSA_MAX);
     if (skrfs_tpm_public_parse(skrfs_buf_bytes(&guest->ak_public), &ak, err) < 0)
@@ -114,13 +114,14 @@ static int check_ak_certificate(const struct skrfs_lab_guest *guest, const struc
 
 static int check_signed(const struct skrfs_pkey *ak, const struct skrfs_buf *attest,
         const struct skrfs_buf *signature, const char *what, struct skrfs_error *err) {
-    if (skrfs_rsa_verify(ak, SKRFS_SHA256, skrfs_buf_bytes(attest), skrfs_buf_bytes(signature),
-                err) < 0)
+    if (skrfs_rsa_verify(
+                ak, SKRFS_SHA256, skrfs_buf_bytes(attest), skrfs_buf_bytes(signature), err) < 0)
         return refuse_as(err, what);
     return 0;
 }
 
-static int pcr_digest(const struct skrfs_lab_guest *guest, uint8_t ret_digest[32], struct skrfs_error *err) {
+static int pcr_digest(
+        const struct skrfs_lab_guest *guest, uint8_t ret_digest[32], struct skrfs_error *err) {
     return skrfs_hash(SKRFS_SHA256, guest->pcrs, sizeof(guest->pcrs), ret_digest, err);
 }
 
@@ -189,7 +190,8 @@ static int check_key(
         return refuse_as(err, "EncKeyCertifyInfo");
     if (certify.kind != SKRFS_ATTEST_CERTIFY)
         return refused(err, "EncKeyCertifyInfo certifies nothing");
-    if (certify.name_len != sizeof(key.name) || memcmp(certify.name, key.name, sizeof(key.name)) != 0)
+    if (certify.name_len != sizeof(key.name) ||
+            memcmp(certify.name, key.name, sizeof(key.name)) != 0)
         return refused(err, "EncKeyCertifyInfo is for another key than EncKeyPub");
     return 0;
 }

@@ -22,11 +22,11 @@ static int claim_key(const struct skrfs_pkey *key, const char *kid, const char *
     struct skrfs_json *e = NULL;
     if (skrfs_pkey_public(key, &public, err) < 0)
         return -1;
-    if (skrfs_lab_base64_json(SKRFS_BASE64URL, (struct skrfs_bytes){public.e, public.e_len}, &e,
-                err) < 0)
+    if (skrfs_lab_base64_json(
+                SKRFS_BASE64URL, (struct skrfs_bytes){public.e, public.e_len}, &e, err) < 0)
         return -1;
-    if (skrfs_lab_base64_json(SKRFS_BASE64URL, (struct skrfs_bytes){public.n, public.n_len}, &n,
-                err) < 0) {
+    if (skrfs_lab_base64_json(
+                SKRFS_BASE64URL, (struct skrfs_bytes){public.n, public.n_len}, &n, err) < 0) {
         skrfs_json_free(e);
         return -1;
     }
@@ -75,13 +75,13 @@ int skrfs_lab_hcl_report(const struct skrfs_lab_pki *pki, bool tdx, struct skrfs
         return -1;
     memset(report, 0, size);
     memcpy(report, "HCLA", 4);
-    put(report + 4, 2);                                /* version */
-    put(report + 8, FIXED_LEN + claims.len);           /* report size */
-    put(report + 12, 2);                               /* request: AK certificate */
-    put(report + REQUEST_AT, 20 + claims.len);         /* data size */
-    put(report + REQUEST_AT + 4, 1);                   /* version */
-    put(report + REQUEST_AT + 8, tdx ? 4 : 2);         /* report type */
-    put(report + REQUEST_AT + 12, 1);                  /* SHA-256 */
+    put(report + 4, 2);                        /* version */
+    put(report + 8, FIXED_LEN + claims.len);   /* report size */
+    put(report + 12, 2);                       /* request: AK certificate */
+    put(report + REQUEST_AT, 20 + claims.len); /* data size */
+    put(report + REQUEST_AT + 4, 1);           /* version */
+    put(report + REQUEST_AT + 8, tdx ? 4 : 2); /* report type */
+    put(report + REQUEST_AT + 12, 1);          /* SHA-256 */
     put(report + REQUEST_AT + 16, claims.len);
     memcpy(report + FIXED_LEN, claims.data, claims.len);
     return hardware(pki, tdx, claims, report + HARDWARE_AT, err);

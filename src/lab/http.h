@@ -1,5 +1,5 @@
-/* A request and its answer, without the network: what the server hands to the services, and what the tests
- * hand to them directly. */
+/* A request and its answer, without the network: what the server hands to the services, and what
+ * the tests hand to them directly. */
 #ifndef SKRFS_LAB_HTTP_H
 #define SKRFS_LAB_HTTP_H
 
@@ -32,7 +32,8 @@ enum skrfs_lab_place {
     SKRFS_LAB_PLACES
 };
 
-/* What a fault does; the first group is the transport's, the second is lies that are otherwise well made. */
+/* What a fault does; the first group is the transport's, the second is lies that are otherwise well
+ * made. */
 enum skrfs_lab_deed {
     SKRFS_LAB_TRUTH,
     SKRFS_LAB_RESET,
@@ -72,10 +73,10 @@ struct skrfs_lab_answer {
     enum skrfs_lab_service service; /* decides the shape of errors */
     unsigned status;                /* 0 until it is answered */
     struct skrfs_buf body;
-    char challenge[512];            /* WWW-Authenticate, or empty */
-    char note[256];                 /* why it was refused, for the log */
-    unsigned retry_after_s;         /* 0: no such header */
-    unsigned delay_ms;              /* wait before answering */
+    char challenge[512];    /* WWW-Authenticate, or empty */
+    char note[256];         /* why it was refused, for the log */
+    unsigned retry_after_s; /* 0: no such header */
+    unsigned delay_ms;      /* wait before answering */
     enum skrfs_lab_deed deed;
 };
 
@@ -85,8 +86,8 @@ const char *skrfs_lab_query(const struct skrfs_lab_request *request, const char 
 void skrfs_lab_answer_init(struct skrfs_lab_answer *answer, enum skrfs_lab_service service);
 void skrfs_lab_answer_done(struct skrfs_lab_answer *answer);
 /* Makes it an error answer in the service's shape; replaces what was there. Returns -1. */
-int skrfs_lab_refuse(struct skrfs_lab_answer *answer, unsigned status, const char *code, const char *format,
-        ...) SKRFS_PRINTF(4, 5);
+int skrfs_lab_refuse(struct skrfs_lab_answer *answer, unsigned status, const char *code,
+        const char *format, ...) SKRFS_PRINTF(4, 5);
 /* The same with an innererror code. Returns -1. */
 int skrfs_lab_refuse_inner(struct skrfs_lab_answer *answer, unsigned status, const char *code,
         const char *inner, const char *format, ...) SKRFS_PRINTF(5, 6);

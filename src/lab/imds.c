@@ -40,9 +40,9 @@ static bool known_resource(const char *resource) {
 
 static const struct identity *find_identity(const char *by, const char *value) {
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(identities); i++) {
-        const char *own = strcmp(by, "client_id") == 0 ? identities[i].client_id
-                : strcmp(by, "object_id") == 0         ? identities[i].object_id
-                                                       : identities[i].resource_id;
+        const char *own = strcmp(by, "client_id") == 0   ? identities[i].client_id
+                          : strcmp(by, "object_id") == 0 ? identities[i].object_id
+                                                         : identities[i].resource_id;
         if (strcasecmp(own, value) == 0)
             return &identities[i];
     }
@@ -90,22 +90,23 @@ int skrfs_lab_access_token(struct skrfs_lab *lab, const char *resource, const ch
     return skrfs_lab_jwt_sign(lab->pki->entra.key, header, claims, out, err);
 }
 
-static int check_token_request(const struct skrfs_lab_request *request, struct skrfs_lab_answer *answer,
-        const char **ret_resource) {
+static int check_token_request(const struct skrfs_lab_request *request,
+        struct skrfs_lab_answer *answer, const char **ret_resource) {
     const char *version = skrfs_lab_query(request, "api-version");
     const char *resource = skrfs_lab_query(request, "resource");
     if (!version)
-        return skrfs_lab_refuse(answer, 400, "invalid_request",
-                "Required query variable 'api-version' is missing");
+        return skrfs_lab_refuse(
+                answer, 400, "invalid_request", "Required query variable 'api-version' is missing");
     if (strlen(version) < 10 || strncmp(version, "2018-02-01", 10) < 0)
         return skrfs_lab_refuse(
                 answer, 400, "invalid_request", "Unsupported api-version '%s'", version);
     if (!resource || !*resource)
-        return skrfs_lab_refuse(answer, 400, "invalid_request",
-                "Required query variable 'resource' is missing");
+        return skrfs_lab_refuse(
+                answer, 400, "invalid_request", "Required query variable 'resource' is missing");
     if (!known_resource(resource))
         return skrfs_lab_refuse(answer, 400, "invalid_resource",
-                "AADSTS500011: The resource principal named %s was not found in the tenant", resource);
+                "AADSTS500011: The resource principal named %s was not found in the tenant",
+                resource);
     *ret_resource = resource;
     return 0;
 }
@@ -134,8 +135,8 @@ static void token(struct skrfs_lab *lab, const struct skrfs_lab_request *request
     if (check_token_request(request, answer, &resource) < 0 ||
             pick_identity(lab, request, answer, &identity) < 0)
         return;
-    if (skrfs_lab_access_token(
-                lab, resource, identity ? identity->client_id : NULL, &text, &err) < 0 ||
+    if (skrfs_lab_access_token(lab, resource, identity ? identity->client_id : NULL, &text, &err) <
+                    0 ||
             token_json(skrfs_buf_text(&text), resource,
                     identity ? identity->client_id : SYSTEM_CLIENT,
                     skrfs_lab_settings_get(lab).access_life_s, &json, &err) < 0) {

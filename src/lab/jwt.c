@@ -6,7 +6,8 @@
 /* Clocks of the services agree to about this. */
 #define SKEW_S 300
 
-static int append_json(const struct skrfs_json *json, struct skrfs_buf *out, struct skrfs_error *err) {
+static int append_json(
+        const struct skrfs_json *json, struct skrfs_buf *out, struct skrfs_error *err) {
     skrfs_autobuf text = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
     if (skrfs_json_print(json, false, &text, err) < 0)
         return -1;
@@ -53,7 +54,8 @@ static int split(struct skrfs_bytes token, struct parts *ret_parts, struct skrfs
     return 0;
 }
 
-static int decode_json(struct skrfs_bytes part, struct skrfs_json **ret_json, struct skrfs_error *err) {
+static int decode_json(
+        struct skrfs_bytes part, struct skrfs_json **ret_json, struct skrfs_error *err) {
     skrfs_autobuf text = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
     if (skrfs_base64_decode(SKRFS_BASE64URL, (const char *)part.data, part.len, &text, err) < 0)
         return -1;
@@ -73,7 +75,8 @@ static int check_signature(
     if (skrfs_base64_decode(SKRFS_BASE64URL, (const char *)parts->signature.data,
                 parts->signature.len, &signature, err) < 0)
         return -1;
-    return skrfs_rsa_verify(key, SKRFS_SHA256, parts->signed_part, skrfs_buf_bytes(&signature), err);
+    return skrfs_rsa_verify(
+            key, SKRFS_SHA256, parts->signed_part, skrfs_buf_bytes(&signature), err);
 }
 
 static int check_claims(const struct skrfs_json *claims, const char *issuer, int64_t now_s,

@@ -9,14 +9,16 @@
 
 /* Appends header.payload.signature. */
 int skrfs_lab_jwt_sign(const struct skrfs_pkey *key, const struct skrfs_json *header,
-        const struct skrfs_json *payload, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+        const struct skrfs_json *payload, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Checks alg, signature, issuer, nbf and exp. REJECTED says which is wrong. */
 int skrfs_lab_jwt_verify(const struct skrfs_pkey *key, const char *issuer, struct skrfs_bytes token,
         int64_t now_s, struct skrfs_json **ret_claims, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Alters the signature of a token in place; it stays well-formed. */
 void skrfs_lab_jwt_spoil(struct skrfs_buf *token, size_t start);
-/* JWK members of a public key with base64url numbers: kty, and n and e or crv, x and y. `kty` NULL: "RSA" or
- * "EC". `long_exponent` writes e as the HSM-backed vault does, with a leading zero octet. */
+/* JWK members of a public key with base64url numbers: kty, and n and e or crv, x and y. `kty` NULL:
+ * "RSA" or "EC". `long_exponent` writes e as the HSM-backed vault does, with a leading zero octet.
+ */
 int skrfs_lab_jwk(const struct skrfs_public *public, const char *kty, bool long_exponent,
         struct skrfs_json **ret_jwk, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* A JSON string of octets in base64 of the given kind (enum skrfs_base64). */

@@ -17,7 +17,8 @@ static int key_id(const struct skrfs_lab_pki *pki, struct skrfs_buf *out, struct
     return skrfs_base64_encode(SKRFS_BASE64, digest, sizeof(digest), out, err);
 }
 
-static int header_json(struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
+static int header_json(
+        struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
     skrfs_autobuf kid = SKRFS_BUF(64);
     char jku[SKRFS_LAB_URL_MAX + 8];
     if (key_id(lab->pki, &kid, err) < 0)
@@ -38,8 +39,8 @@ static int make_token(struct skrfs_lab *lab, const struct skrfs_lab_guest *guest
             .compliance = settings.compliance,
             .nonce = deed == SKRFS_LAB_OTHER_NONCE ? "another nonce" : NULL,
             .key = deed == SKRFS_LAB_OTHER_KEK || deed == SKRFS_LAB_OTHER_KEY
-                    ? lab->pki->maa_stranger
-                    : NULL};
+                           ? lab->pki->maa_stranger
+                           : NULL};
     skrfs_autojson *header = NULL;
     skrfs_autojson *claims = NULL;
     size_t start = out->len;
@@ -85,7 +86,8 @@ static void attest(struct skrfs_lab *lab, const struct skrfs_lab_request *reques
     answer->status = 200;
 }
 
-static int certs_json(struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
+static int certs_json(
+        struct skrfs_lab *lab, struct skrfs_json **ret_json, struct skrfs_error *err) {
     skrfs_autobuf kid = SKRFS_BUF(64);
     skrfs_autobuf der = SKRFS_BUF(SKRFS_CERT_MAX);
     struct skrfs_json *text = NULL;

@@ -11,8 +11,7 @@
 #define OID_MICROCODE "1.3.6.1.4.1.3704.1.3.8"
 #define OID_CHIP "1.3.6.1.4.1.3704.1.4"
 
-static const char *const vault_names[] = {
-        "vault.skrfs.localhost", "*.vault.skrfs.localhost", NULL};
+static const char *const vault_names[] = {"vault.skrfs.localhost", "*.vault.skrfs.localhost", NULL};
 static const char *const hsm_names[] = {
         "lab.hsm.skrfs.localhost", "*.lab.hsm.skrfs.localhost", NULL};
 static const char *const elsewhere_names[] = {"elsewhere.skrfs.localhost", NULL};
@@ -148,8 +147,8 @@ static int make_amd(struct skrfs_lab_pki *pki, struct skrfs_error *err) {
             make_rsa(&pki->ask, &pki->ark, &ask, err) < 0 ||
             skrfs_pkey_new_ec(SKRFS_P384, &pki->vcek.key, err) < 0)
         return -1;
-    if (skrfs_lab_pki_vcek(&pki->ask, pki->vcek.key, pki->chip_id, &pki->reported,
-                &pki->vcek.chain, err) < 0)
+    if (skrfs_lab_pki_vcek(
+                &pki->ask, pki->vcek.key, pki->chip_id, &pki->reported, &pki->vcek.chain, err) < 0)
         return -1;
     return skrfs_lab_pki_vcek(
             &pki->ask, pki->vcek.key, pki->chip_id, &pki->stale, &pki->stale_vcek, err);

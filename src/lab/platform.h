@@ -1,5 +1,5 @@
-/* The confidential machine that the lab plays: its hardware reports, HCL report, boot log. Functions are
- * pure but for random numbers; thread safe. */
+/* The confidential machine that the lab plays: its hardware reports, HCL report, boot log.
+ * Functions are pure but for random numbers; thread safe. */
 #ifndef SKRFS_LAB_PLATFORM_H
 #define SKRFS_LAB_PLATFORM_H
 
@@ -7,7 +7,7 @@
 
 #define SKRFS_LAB_SNP_REPORT_LEN ((size_t)1184)
 #define SKRFS_LAB_TD_REPORT_LEN ((size_t)1024)
-#define SKRFS_LAB_HCL_NV_LEN ((size_t)2048)   /* swtpm's largest index; Azure's is 2600 */
+#define SKRFS_LAB_HCL_NV_LEN ((size_t)2048) /* swtpm's largest index; Azure's is 2600 */
 #define SKRFS_LAB_HCL_FULL_LEN ((size_t)2600)
 #define SKRFS_LAB_SNP_POLICY UINT64_C(0x3001f) /* as Azure sets it; bit 19 would be debug */
 #define SKRFS_LAB_EVENT_LOG_MAX ((size_t)1024 * 1024)
@@ -21,30 +21,33 @@ int skrfs_lab_snp_report(const struct skrfs_lab_pki *pki, const struct skrfs_lab
         uint8_t ret_report[SKRFS_LAB_SNP_REPORT_LEN], struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* A TD report with the CPU's MAC. */
-int skrfs_lab_td_report(const struct skrfs_lab_pki *pki, const uint8_t report_data[64], uint64_t attributes,
-        uint8_t ret_report[SKRFS_LAB_TD_REPORT_LEN], struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Makes a version 4 quote of a TD report after checking its MAC: REJECTED when it is not this CPU's. */
-int skrfs_lab_td_quote(const struct skrfs_lab_pki *pki, struct skrfs_bytes report, struct skrfs_buf *out,
+int skrfs_lab_td_report(const struct skrfs_lab_pki *pki, const uint8_t report_data[64],
+        uint64_t attributes, uint8_t ret_report[SKRFS_LAB_TD_REPORT_LEN],
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-
-/* Runtime claims as the paravisor writes them; `ek` NULL: the attestation key alone. */
-int skrfs_lab_claims(const struct skrfs_pkey *ak, const struct skrfs_pkey *ek, struct skrfs_buf *out,
-        struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* A whole HCL report over the claims, zero padded to `size` octets. */
-int skrfs_lab_hcl_report(const struct skrfs_lab_pki *pki, bool tdx, struct skrfs_bytes claims, size_t size,
+/* Makes a version 4 quote of a TD report after checking its MAC: REJECTED when it is not this
+ * CPU's. */
+int skrfs_lab_td_quote(const struct skrfs_lab_pki *pki, struct skrfs_bytes report,
         struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* A measured boot log (TCG PC Client Platform Firmware Profile, crypto agile, SHA-256) and the values that
- * PCR 0 to 7 have after it. */
+/* Runtime claims as the paravisor writes them; `ek` NULL: the attestation key alone. */
+int skrfs_lab_claims(const struct skrfs_pkey *ak, const struct skrfs_pkey *ek,
+        struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A whole HCL report over the claims, zero padded to `size` octets. */
+int skrfs_lab_hcl_report(const struct skrfs_lab_pki *pki, bool tdx, struct skrfs_bytes claims,
+        size_t size, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* A measured boot log (TCG PC Client Platform Firmware Profile, crypto agile, SHA-256) and the
+ * values that PCR 0 to 7 have after it. */
 int skrfs_lab_event_log(struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Called for each measurement of a log, in order. */
-typedef int skrfs_lab_measure_fn(void *context, unsigned pcr, const uint8_t digest[32], struct skrfs_error *err);
-/* Walks a log to its exact end; BAD_ANSWER when it is malformed. *ret_locality is the locality the firmware
- * started in (PCR 0 begins with it). */
+typedef int skrfs_lab_measure_fn(
+        void *context, unsigned pcr, const uint8_t digest[32], struct skrfs_error *err);
+/* Walks a log to its exact end; BAD_ANSWER when it is malformed. *ret_locality is the locality the
+ * firmware started in (PCR 0 begins with it). */
 int skrfs_lab_event_log_walk(struct skrfs_bytes log, skrfs_lab_measure_fn *measure, void *context,
         uint8_t *ret_locality, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The values of PCR 0 to 7 that a log leads to. */
-int skrfs_lab_event_log_replay(struct skrfs_bytes log, uint8_t ret_pcrs[8][32], struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_lab_event_log_replay(
+        struct skrfs_bytes log, uint8_t ret_pcrs[8][32], struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

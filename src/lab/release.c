@@ -1,11 +1,11 @@
-/* The signed answer of a release, in the shape of each service: members, spellings and order are those that the
- * services were recorded with. */
+/* The signed answer of a release, in the shape of each service: members, spellings and order are
+ * those that the services were recorded with. */
 #include "release.h"
 
 #include "jwt.h"
 
-#include <skrfs/base/encode.h>
 #include <ctype.h>
+#include <skrfs/base/encode.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,17 +16,8 @@ struct facts {
     enum skrfs_enc enc;
     const struct skrfs_pkey *kek;
     struct skrfs_public public;
-    struct skrfs_secret *plain; /* PKCS#8, or an oct key's octets */
+    struct skrfs_secret *plain; /* PKCS#8, or an oct key's octets; a reference */
 };
-
-static int plain_of(
-        const struct skrfs_lab_version *version, struct skrfs_secret **ret_plain, struct skrfs_error *err) {
-    if (version->oct) {
-        *ret_plain = skrfs_secret_ref(version->oct);
-        return 0;
-    }
-    return skrfs_pkey_pkcs8(version->key, ret_plain, err);
-}
 
 /* Another key of the same kind. */
 static int other_version(const struct skrfs_lab_version *version,
@@ -35,21 +26,21 @@ static int other_version(const struct skrfs_lab_version *version,
     skrfs_lab_key_wish_init(&wish);
     wish.type = version->public.type;
     wish.curve = version->public.curve;
-    wish.size = version->oct ? 256 : 2048;
+    wish.size = wish.type == SKRFS_KEY_OCT ? 256 : 2048;
     wish.hsm = version->hsm;
     return skrfs_lab_version_new(&wish, ret_version, err);
 }
 
-static int lie(const struct skrfs_lab_release *release, struct facts *facts, struct skrfs_error *err) {
+static int lie(
+        const struct skrfs_lab_release *release, struct facts *facts, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_lab_version_free_p) struct skrfs_lab_version *other = NULL;
     bool inner = release->deed == SKRFS_LAB_OTHER_KEY || release->deed == SKRFS_LAB_WRONG_INNER_KEY;
     bool outer = release->deed == SKRFS_LAB_OTHER_KEY || release->deed == SKRFS_LAB_OTHER_PUBLIC;
     if ((inner || outer) && other_version(release->version, &other, err) < 0)
         return -1;
     if (inner) {
-        skrfs_secret_unref(skrfs_take(facts->plain));
-        if (plain_of(other, &facts->plain, err) < 0)
-            return -1;
+        skrfs_secret_unref(facts->plain);
+        facts->plain = skrfs_secret_ref(other->plain);
     }
     if (outer)
         facts->public = other->public;
@@ -71,8 +62,7 @@ static int lie(const struct skrfs_lab_release *release, struct facts *facts, str
 /* OAEP over a new AES-256 key, then RFC 5649 over the key with it. */
 static int wrap(const struct facts *facts, struct skrfs_buf *out, struct skrfs_error *err) {
     skrfs_autosecret *kek = NULL;
-    if (skrfs_secret_new(32, &kek, err) < 0 ||
-            skrfs_random(skrfs_secret_space(kek), 32, err) < 0 ||
+    if (skrfs_secret_new(32, &kek, err) < 0 || skrfs_random(skrfs_secret_space(kek), 32, err) < 0 ||
             skrfs_oaep_encrypt(facts->kek, skrfs_enc_hash(facts->enc),
                     (struct skrfs_bytes){skrfs_secret_data(kek), 32}, out, err) < 0)
         return -1;
@@ -80,7 +70,8 @@ static int wrap(const struct facts *facts, struct skrfs_buf *out, struct skrfs_e
 }
 
 /* Members in the order of their names, as the Managed HSM writes them. */
-static int sorted(const struct skrfs_json *json, struct skrfs_json **ret_json, struct skrfs_error *err) {
+static int sorted(
+        const struct skrfs_json *json, struct skrfs_json **ret_json, struct skrfs_error *err) {
     if (skrfs_json_kind(json) != SKRFS_JSON_OBJECT)
         return skrfs_json_copy(json, ret_json, err);
     skrfs_autojson *out = NULL;
@@ -167,8 +158,8 @@ static int key_json(const struct skrfs_lab_release *release, const struct facts 
     skrfs_autojson *json = NULL;
     skrfs_autojson *jwk = NULL;
     struct skrfs_json *part = NULL;
-    (void)snprintf(kid, sizeof(kid), "%s/keys/%s/%s", release->vault->url, facts->name,
-            facts->version);
+    (void)snprintf(
+            kid, sizeof(kid), "%s/keys/%s/%s", release->vault->url, facts->name, facts->version);
     if (skrfs_json_pack(&json, err, "{s:s,s:s}", "kid", kid, "kty", kty) < 0)
         return -1;
     int rc = skrfs_json_copy(release->version->ops, &part, err);
@@ -302,18 +293,17 @@ static int sign(const struct skrfs_lab_release *release, const struct facts *fac
     return 0;
 }
 
-int skrfs_lab_release_sign(const struct skrfs_lab_release *release, struct skrfs_buf *out,
-        struct skrfs_error *err) {
+int skrfs_lab_release_sign(
+        const struct skrfs_lab_release *release, struct skrfs_buf *out, struct skrfs_error *err) {
     struct facts facts = {.version = release->version->id,
             .nonce = release->nonce,
             .kek_id = release->kek_id,
             .enc = release->enc,
             .kek = release->kek,
-            .public = release->version->public};
+            .public = release->version->public,
+            .plain = skrfs_secret_ref(release->version->plain)};
     (void)snprintf(facts.name, sizeof(facts.name), "%s", release->key->name);
-    int rc = plain_of(release->version, &facts.plain, err);
-    if (rc == 0)
-        rc = lie(release, &facts, err);
+    int rc = lie(release, &facts, err);
     if (rc == 0)
         rc = sign(release, &facts, out, err);
     skrfs_secret_unref(facts.plain);

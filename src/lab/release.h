@@ -22,8 +22,9 @@ struct skrfs_lab_release {
 int skrfs_lab_release_sign(const struct skrfs_lab_release *release, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* The key that a release is wrapped to: the first of the token's own runtime keys that may encrypt. */
-int skrfs_lab_release_kek(const struct skrfs_json *claims, struct skrfs_pkey **ret_key, char *ret_id,
-        size_t id_size, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The key that a release is wrapped to: the first of the token's own runtime keys that may encrypt.
+ */
+int skrfs_lab_release_kek(const struct skrfs_json *claims, struct skrfs_pkey **ret_key,
+        char *ret_id, size_t id_size, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

@@ -19,13 +19,13 @@ static void put_tcb(uint8_t *place, const struct skrfs_lab_tcb *tcb, uint8_t new
 
 static int fill(const struct skrfs_lab_pki *pki, const struct skrfs_lab_snp_wish *wish,
         uint8_t *report, struct skrfs_error *err) {
-    put(report + 0x00, 2, 4);  /* version */
-    put(report + 0x04, 4, 4);  /* guest SVN */
+    put(report + 0x00, 2, 4); /* version */
+    put(report + 0x04, 4, 4); /* guest SVN */
     put(report + 0x08, wish->policy, 8);
-    report[0x10] = 1;          /* family */
-    report[0x20] = 2;          /* image */
-    put(report + 0x34, 1, 4);  /* ECDSA P-384 with SHA-384 */
-    put(report + 0x40, 1, 8);  /* platform: SMT */
+    report[0x10] = 1;         /* family */
+    report[0x20] = 2;         /* image */
+    put(report + 0x34, 1, 4); /* ECDSA P-384 with SHA-384 */
+    put(report + 0x40, 1, 8); /* platform: SMT */
     memcpy(report + 0x50, wish->report_data, 64);
     /* Azure's firmware is routinely newer than what the VCEK is made for. */
     put_tcb(report + 0x38, &pki->reported, 95);

@@ -25,8 +25,8 @@ int skrfs_lab_new(const struct skrfs_lab_ports *ports, bool tdx, bool throttle,
             .identity = true,
             .compliance = "azure-compliant-cvm"};
     (void)snprintf(lab->imds_url, sizeof(lab->imds_url), "http://127.0.0.1:%u", ports->imds);
-    (void)snprintf(lab->maa_url, sizeof(lab->maa_url), "https://" SKRFS_LAB_MAA_HOST ":%u",
-            ports->https);
+    (void)snprintf(
+            lab->maa_url, sizeof(lab->maa_url), "https://" SKRFS_LAB_MAA_HOST ":%u", ports->https);
     (void)snprintf(lab->login_url, sizeof(lab->login_url),
             "https://login.skrfs.localhost:%u/" SKRFS_LAB_TENANT, ports->https);
     set_vault(&lab->vaults[0], false, ports->https);

@@ -28,8 +28,8 @@ struct skrfs_lab_settings {
     int64_t token_life_s;  /* of attestation tokens */
     int64_t access_life_s; /* of access tokens */
     bool throttle;
-    bool release_role;     /* whether the machine's identity may release */
-    bool identity;         /* whether the machine has a system-assigned identity */
+    bool release_role; /* whether the machine's identity may release */
+    bool identity;     /* whether the machine has a system-assigned identity */
     char compliance[64];
 };
 
@@ -49,8 +49,8 @@ struct skrfs_lab_ports {
     unsigned imds, https;
 };
 /* The state of a lab whose services listen on these ports. */
-int skrfs_lab_new(const struct skrfs_lab_ports *ports, bool tdx, bool throttle, struct skrfs_lab **ret_lab,
-        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_lab_new(const struct skrfs_lab_ports *ports, bool tdx, bool throttle,
+        struct skrfs_lab **ret_lab, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_lab_free(struct skrfs_lab *lab);
 SKRFS_DEFINE_CLEANUP(struct skrfs_lab, skrfs_lab_free)
 
@@ -71,11 +71,14 @@ void skrfs_lab_vault(struct skrfs_lab *lab, const struct skrfs_lab_request *requ
 void skrfs_lab_control(struct skrfs_lab *lab, const struct skrfs_lab_request *request,
         struct skrfs_lab_answer *answer);
 
-/* Counts a request and takes the fault that waits there. False when the fault has answered it already. */
-bool skrfs_lab_enter(struct skrfs_lab *lab, enum skrfs_lab_place at, struct skrfs_lab_answer *answer);
+/* Counts a request and takes the fault that waits there. False when the fault has answered it
+ * already. */
+bool skrfs_lab_enter(
+        struct skrfs_lab *lab, enum skrfs_lab_place at, struct skrfs_lab_answer *answer);
 struct skrfs_lab_settings skrfs_lab_settings_get(struct skrfs_lab *lab);
 
-/* An access token of the lab's Entra ID, and what one says. `identity` is NULL for the machine's own. */
+/* An access token of the lab's Entra ID, and what one says. `identity` is NULL for the machine's
+ * own. */
 int skrfs_lab_access_token(struct skrfs_lab *lab, const char *resource, const char *identity,
         struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* TD reports (Intel TDX module ABI, TDREPORT_STRUCT) and quotes of version 4 (Intel TDX DCAP quoting library).
- * Little endian. */
+/* TD reports (Intel TDX module ABI, TDREPORT_STRUCT) and quotes of version 4 (Intel TDX DCAP
+ * quoting library). Little endian. */
 #include "platform.h"
 
 #include <string.h>
@@ -17,8 +17,8 @@ static void put(uint8_t *place, uint64_t value, size_t size) {
         place[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* The CPU's MAC over the report, keyed by a secret that only the lab's CPU has. The real one is an AES-CMAC
- * inside the CPU; nobody outside can tell. */
+/* The CPU's MAC over the report, keyed by a secret that only the lab's CPU has. The real one is an
+ * AES-CMAC inside the CPU; nobody outside can tell. */
 static int mac(const struct skrfs_lab_pki *pki, const uint8_t *report, uint8_t ret_mac[32],
         struct skrfs_error *err) {
     uint8_t text[32 + MACED_LEN + SKRFS_LAB_TD_REPORT_LEN - 256];
@@ -97,8 +97,8 @@ static int append_qe(const struct skrfs_lab_pki *pki, const uint8_t key[64], str
     return skrfs_buf_append(out, bound + 64, QE_AUTH_LEN, err);
 }
 
-static int append_typed(struct skrfs_buf *out, unsigned type, struct skrfs_bytes data,
-        struct skrfs_error *err) {
+static int append_typed(
+        struct skrfs_buf *out, unsigned type, struct skrfs_bytes data, struct skrfs_error *err) {
     uint8_t head[6];
     put(head, type, 2);
     put(head + 2, data.len, 4);
@@ -128,8 +128,8 @@ int skrfs_lab_td_quote(const struct skrfs_lab_pki *pki, struct skrfs_bytes repor
     uint8_t quote[HEADER_LEN + BODY_LEN];
     uint8_t size[4];
     if (report.len != SKRFS_LAB_TD_REPORT_LEN)
-        return skrfs_fail(err, SKRFS_CLASS_REJECTED, "a TD report has 1024 octets, this has %zu",
-                report.len);
+        return skrfs_fail(
+                err, SKRFS_CLASS_REJECTED, "a TD report has 1024 octets, this has %zu", report.len);
     if (mac(pki, report.data, expected, err) < 0)
         return -1;
     if (!skrfs_equal(expected, report.data + MAC_AT, sizeof(expected)))

@@ -4,9 +4,9 @@
 #include "jwt.h"
 #include "vault_ops.h"
 
+#include <ctype.h>
 #include <skrfs/base/clock.h>
 #include <skrfs/base/encode.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -19,7 +19,7 @@ static const char *const api_versions[] = {"7.0", "7.1", "7.2", "7.3", "7.4", "7
 
 bool skrfs_lab_api_exports(const char *version) {
     return strcmp(version, "7.0") != 0 && strcmp(version, "7.1") != 0 &&
-            strcmp(version, "7.2") != 0;
+           strcmp(version, "7.2") != 0;
 }
 
 static int check_api_version(
@@ -34,7 +34,8 @@ static int check_api_version(
             "The specified version (%s) is not recognized", version);
 }
 
-/* 401 with the challenge that tells a client where tokens come from; the Managed HSM says no more. */
+/* 401 with the challenge that tells a client where tokens come from; the Managed HSM says no more.
+ */
 static int challenge(const struct skrfs_lab *lab, const struct skrfs_lab_vault *vault,
         struct skrfs_lab_answer *answer, const char *error, const char *message) {
     (void)skrfs_lab_refuse(answer, 401, "Unauthorized", "%s", message);
@@ -54,13 +55,14 @@ static bool same_audience(const char *audience, const char *resource) {
 }
 
 static int authorize(const struct skrfs_lab *lab, const struct skrfs_lab_vault *vault,
-        const struct skrfs_lab_request *request, struct skrfs_lab_answer *answer, bool *ret_release) {
+        const struct skrfs_lab_request *request, struct skrfs_lab_answer *answer,
+        bool *ret_release) {
     const char *header = skrfs_lab_header(request, "Authorization");
     struct skrfs_error err;
     skrfs_autojson *claims = NULL;
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
-        return challenge(lab, vault, answer, NULL,
-                "AKV10000: Request is missing a Bearer or PoP token.");
+        return challenge(
+                lab, vault, answer, NULL, "AKV10000: Request is missing a Bearer or PoP token.");
     struct skrfs_bytes token = {(const uint8_t *)header + 7, strlen(header + 7)};
     if (skrfs_lab_jwt_verify(
                 lab->pki->entra.key, lab->login_url, token, skrfs_wall_s(), &claims, &err) < 0) {
@@ -132,8 +134,8 @@ struct page {
     size_t start, count;
 };
 
-static int decode_page(const struct skrfs_lab_call *call, struct page *ret_page,
-        struct skrfs_lab_answer *answer) {
+static int decode_page(
+        const struct skrfs_lab_call *call, struct page *ret_page, struct skrfs_lab_answer *answer) {
     const char *most = skrfs_lab_query(call->request, "maxresults");
     const char *skip = skrfs_lab_query(call->request, "$skiptoken");
     char *end = NULL;
@@ -211,10 +213,10 @@ static bool name_fits(const char *name) {
     return true;
 }
 
-/* /keys[/name[/version][/operation]]; clients also send an empty version, and a slash at the end. */
+/* /keys[/name[/version][/operation]]; clients also send an empty version, and a slash at the end.
+ */
 bool skrfs_lab_path_parse(const char *text, struct skrfs_lab_path *ret_path) {
-    static const char *const operations[] = {
-            "create", "rotate", "release", "versions"};
+    static const char *const operations[] = {"create", "rotate", "release", "versions"};
     struct skrfs_lab_path path = {{0}, {0}, {0}};
     if (strncmp(text, "/keys", 5) != 0 || (text[5] != '/' && text[5] != '\0'))
         return false;
@@ -280,7 +282,7 @@ void skrfs_lab_vault(struct skrfs_lab *lab, const struct skrfs_lab_request *requ
     call.may_release = call.may_release && call.settings.release_role;
     /* Making a key takes long: the creating operations take the lock themselves. */
     bool makes = route->at == SKRFS_LAB_AT_CREATE || route->at == SKRFS_LAB_AT_IMPORT ||
-            route->at == SKRFS_LAB_AT_ROTATE;
+                 route->at == SKRFS_LAB_AT_ROTATE;
     if (!makes)
         pthread_mutex_lock(&lab->lock);
     route->act(&call, answer);

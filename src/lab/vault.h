@@ -2,8 +2,8 @@
 #ifndef SKRFS_LAB_VAULT_H
 #define SKRFS_LAB_VAULT_H
 
-#include <skrfs/json/json.h>
 #include <skrfs/crypto/pkey.h>
+#include <skrfs/json/json.h>
 #include <skrfs/policy/policy.h>
 
 #define SKRFS_LAB_KEYS_MAX 200000
@@ -14,19 +14,18 @@
 /* One version's material and attributes. */
 struct skrfs_lab_version {
     char id[33];
-    struct skrfs_pkey *key;     /* RSA, EC */
+    struct skrfs_secret *plain; /* PKCS#8 DER, or the octets of an oct key */
     struct skrfs_public public; /* also says the type */
-    struct skrfs_secret *oct;   /* oct */
     bool hsm, enabled;
     int64_t created_s, updated_s, not_before_s, expires_s; /* the last two 0 when not set */
-    struct skrfs_json *ops;     /* key_ops */
-    struct skrfs_json *tags;    /* or NULL */
+    struct skrfs_json *ops;                                /* key_ops */
+    struct skrfs_json *tags;                               /* or NULL */
 };
 
 struct skrfs_lab_key {
     char name[SKRFS_LAB_KEY_NAME_MAX + 1];
     bool exportable, immutable;
-    struct skrfs_buf policy;       /* as the service keeps it; empty when none */
+    struct skrfs_buf policy; /* as the service keeps it; empty when none */
     char content_type[128];
     struct skrfs_lab_version **versions; /* oldest first */
     size_t version_count;
@@ -38,7 +37,8 @@ struct skrfs_lab_vault {
     char resource[64];
     struct skrfs_lab_key **keys;
     size_t key_count, key_room;
-    uint64_t recent_ns[2][SKRFS_LAB_THROTTLE_MAX]; /* creations and releases: [0] HSM keys, [1] software */
+    uint64_t recent_ns[2][SKRFS_LAB_THROTTLE_MAX]; /* creations and releases: [0] HSM keys, [1]
+                                                      software */
 };
 
 /* What a creation or an import asks for. */
@@ -67,8 +67,8 @@ int skrfs_lab_create_decode(bool hsm, struct skrfs_bytes body, struct skrfs_lab_
 int skrfs_lab_import_decode(bool hsm, struct skrfs_bytes body, struct skrfs_lab_key_wish *wish,
         struct skrfs_lab_answer *answer) SKRFS_MUST_CHECK;
 /* The members that all three have: attributes, tags, key_ops, release_policy. */
-int skrfs_lab_common_decode(bool hsm, const struct skrfs_json *body, struct skrfs_lab_key_wish *wish,
-        struct skrfs_lab_answer *answer) SKRFS_MUST_CHECK;
+int skrfs_lab_common_decode(bool hsm, const struct skrfs_json *body,
+        struct skrfs_lab_key_wish *wish, struct skrfs_lab_answer *answer) SKRFS_MUST_CHECK;
 /* A private JWK into the wish's key or oct. */
 int skrfs_lab_jwk_private(const struct skrfs_json *jwk, struct skrfs_lab_key_wish *wish,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -83,24 +83,25 @@ struct skrfs_lab_key *skrfs_lab_key_find(const struct skrfs_lab_vault *vault, co
 /* `id` NULL or empty: the newest. */
 struct skrfs_lab_version *skrfs_lab_version_find(const struct skrfs_lab_key *key, const char *id);
 /* A key of this name, made if it is not there. */
-int skrfs_lab_key_need(struct skrfs_lab_vault *vault, const char *name, struct skrfs_lab_key **ret_key,
-        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_lab_key_need(struct skrfs_lab_vault *vault, const char *name,
+        struct skrfs_lab_key **ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Takes the version over. */
-int skrfs_lab_key_add(struct skrfs_lab_key *key, struct skrfs_lab_version *version, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_lab_key_add(struct skrfs_lab_key *key, struct skrfs_lab_version *version,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_lab_vault_done(struct skrfs_lab_vault *vault);
 
 /* Notes a creation or release; false when it is one too many, with the seconds to wait. */
 bool skrfs_lab_vault_admit(struct skrfs_lab_vault *vault, bool hsm_key, unsigned *ret_wait_s);
 
 /* The JSON of a key's attributes, of its release policy (NULL when none), of its bundle. */
-int skrfs_lab_attributes_json(const struct skrfs_lab_key *key, const struct skrfs_lab_version *version,
-        struct skrfs_json **ret_json, struct skrfs_error *err) SKRFS_MUST_CHECK;
-int skrfs_lab_policy_json(const struct skrfs_lab_key *key, bool content_type, struct skrfs_json **ret_json,
+int skrfs_lab_attributes_json(const struct skrfs_lab_key *key,
+        const struct skrfs_lab_version *version, struct skrfs_json **ret_json,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_lab_policy_json(const struct skrfs_lab_key *key, bool content_type,
+        struct skrfs_json **ret_json, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_lab_bundle_json(const struct skrfs_lab_vault *vault, const struct skrfs_lab_key *key,
-        const struct skrfs_lab_version *version, struct skrfs_json **ret_json, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+        const struct skrfs_lab_version *version, struct skrfs_json **ret_json,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 const char *skrfs_lab_kty(enum skrfs_key_type type, bool hsm);
 
 #endif

@@ -77,8 +77,8 @@ static int decode_attributes(const struct skrfs_json *body, struct skrfs_lab_key
 
 static int decode_ops(const struct skrfs_json *body, struct skrfs_lab_key_wish *wish,
         struct skrfs_lab_answer *answer) {
-    static const char *const known[] = {"encrypt", "decrypt", "sign", "verify", "wrapKey",
-            "unwrapKey", "import", "export"};
+    static const char *const known[] = {
+            "encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"};
     const struct skrfs_json *ops = skrfs_json_get(body, "key_ops");
     struct skrfs_error err;
     if (!ops || skrfs_json_kind(ops) == SKRFS_JSON_NULL)
@@ -114,8 +114,8 @@ static int decode_tags(const struct skrfs_json *body, struct skrfs_lab_key_wish 
     return skrfs_json_copy(tags, &wish->tags, &err) < 0 ? skrfs_lab_broken(answer, &err) : 0;
 }
 
-/* The service asks each authority for its metadata when the policy is set. The lab reaches nobody: it knows
- * its own attestation service, and takes Azure's as being there. */
+/* The service asks each authority for its metadata when the policy is set. The lab reaches nobody:
+ * it knows its own attestation service, and takes Azure's as being there. */
 static bool authority_answers(const char *authority) {
     static const char *const suffixes[] = {".skrfs.localhost", ".attest.azure.net"};
     if (strncmp(authority, "https://", 8) != 0)
@@ -190,7 +190,8 @@ static int check_export(
     if (wish->exportable && !wish->policy_given)
         return bad(answer, "AKV.SKR.1004: An exportable key must have a release policy");
     if (!wish->exportable && wish->policy_given)
-        return bad(answer, "AKV.SKR.1005: A key that is not exportable must not have a release policy");
+        return bad(answer,
+                "AKV.SKR.1005: A key that is not exportable must not have a release policy");
     if (!hsm && wish->exportable && !wish->hsm && wish->type == SKRFS_KEY_RSA)
         return bad(answer, "AKV.SKR.1006: A software RSA key cannot be exportable in this vault");
     return 0;

@@ -66,8 +66,8 @@ static int key_json(const struct skrfs_lab_vault *vault, const struct skrfs_lab_
     struct skrfs_json *id = NULL;
     (void)snprintf(kid, sizeof(kid), "%s/keys/%s/%s", vault->url, key->name, version->id);
     int rc = version->public.type == SKRFS_KEY_OCT
-            ? skrfs_json_pack(&jwk, err, "{s:s}", "kty", kty)
-            : skrfs_lab_jwk(&version->public, kty, !vault->hsm && version->hsm, &jwk, err);
+                     ? skrfs_json_pack(&jwk, err, "{s:s}", "kty", kty)
+                     : skrfs_lab_jwk(&version->public, kty, !vault->hsm && version->hsm, &jwk, err);
     if (rc < 0 || skrfs_json_pack(&id, err, "s", kid) < 0 ||
             skrfs_json_set(jwk, "kid", id, err) < 0 ||
             skrfs_json_copy(version->ops, &ops, err) < 0 ||

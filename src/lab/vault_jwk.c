@@ -1,5 +1,6 @@
-/* A private JWK (RFC 7518 section 6), as an import carries it, made into PKCS#8 (RFC 5208, RFC 5915, RFC 8017). The
- * octets are in buffers that wipe; they came in over the network as they are. */
+/* A private JWK (RFC 7518 section 6), as an import carries it, made into PKCS#8 (RFC 5208, RFC
+ * 5915, RFC 8017). The octets are in buffers that wipe; they came in over the network as they are.
+ */
 #include "vault.h"
 
 #include <skrfs/base/encode.h>
@@ -30,14 +31,14 @@ static int put_tagged(
 }
 
 /* INTEGER: no leading zeros but the one that keeps it positive. */
-static int put_integer(struct skrfs_buf *out, const uint8_t *data, size_t len, struct skrfs_error *err) {
+static int put_integer(
+        struct skrfs_buf *out, const uint8_t *data, size_t len, struct skrfs_error *err) {
     while (len > 1 && data[0] == 0) {
         data++;
         len--;
     }
     size_t pad = len == 0 || data[0] & 0x80 ? 1 : 0;
-    if (put_header(out, 0x02, len + pad, err) < 0 ||
-            (pad && skrfs_buf_append(out, "", 1, err) < 0))
+    if (put_header(out, 0x02, len + pad, err) < 0 || (pad && skrfs_buf_append(out, "", 1, err) < 0))
         return -1;
     return len ? skrfs_buf_append(out, data, len, err) : 0;
 }
@@ -103,7 +104,8 @@ static int need_field(const struct skrfs_json *jwk, const char *name, enum skrfs
     if (skrfs_json_need_base64(jwk, name, SKRFS_BASE64URL, out, err) < 0)
         return -1;
     if (out->len != curve_octets(curve))
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "%s is not as long as the curve's numbers", name);
+        return skrfs_fail(
+                err, SKRFS_CLASS_BAD_ANSWER, "%s is not as long as the curve's numbers", name);
     return 0;
 }
 
@@ -128,8 +130,8 @@ static int ec_pkcs8(const struct skrfs_json *jwk, enum skrfs_curve curve, struct
     return put_pkcs8(out, curve_algorithm(curve), &sequence, err);
 }
 
-static int import_oct(const struct skrfs_json *jwk, struct skrfs_lab_key_wish *wish,
-        struct skrfs_error *err) {
+static int import_oct(
+        const struct skrfs_json *jwk, struct skrfs_lab_key_wish *wish, struct skrfs_error *err) {
     skrfs_autobuf k = SKRFS_BUF(OCT_MAX);
     if (skrfs_json_need_base64(jwk, "k", SKRFS_BASE64URL, &k, err) < 0)
         return -1;
@@ -139,8 +141,8 @@ static int import_oct(const struct skrfs_json *jwk, struct skrfs_lab_key_wish *w
 }
 
 /* A key whose halves do not belong together signs nothing that its public half accepts. */
-static int check_halves(const struct skrfs_pkey *key, const struct skrfs_public *public,
-        struct skrfs_error *err) {
+static int check_halves(
+        const struct skrfs_pkey *key, const struct skrfs_public *public, struct skrfs_error *err) {
     static const struct skrfs_bytes text = {(const uint8_t *)"import", 6};
     skrfs_autopkey *other = NULL;
     skrfs_autobuf signature = SKRFS_BUF(SKRFS_RSA_MAX);
@@ -152,8 +154,8 @@ static int check_halves(const struct skrfs_pkey *key, const struct skrfs_public 
             other, SKRFS_SHA256, text, skrfs_buf_bytes(&signature), err);
 }
 
-int skrfs_lab_jwk_private(const struct skrfs_json *jwk, struct skrfs_lab_key_wish *wish,
-        struct skrfs_error *err) {
+int skrfs_lab_jwk_private(
+        const struct skrfs_json *jwk, struct skrfs_lab_key_wish *wish, struct skrfs_error *err) {
     skrfs_autobuf der = SKRFS_BUF(DER_MAX);
     const char *curve = NULL;
     struct skrfs_public public;

@@ -59,8 +59,7 @@ static int default_ops(
                 "verify", "wrapKey", "unwrapKey");
     if (type == SKRFS_KEY_EC)
         return skrfs_json_pack(ret_ops, err, "[s,s]", "sign", "verify");
-    return skrfs_json_pack(
-            ret_ops, err, "[s,s,s,s]", "encrypt", "decrypt", "wrapKey", "unwrapKey");
+    return skrfs_json_pack(ret_ops, err, "[s,s,s,s]", "encrypt", "decrypt", "wrapKey", "unwrapKey");
 }
 
 int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_version **ret_version,
@@ -71,13 +70,14 @@ int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_vers
         return skrfs_fail_memory(err);
     if (make_material(wish, err) < 0 || new_id(version->id, err) < 0)
         return -1;
+    /* Kept as octets: many live keys would not fit the cryptographic library's locked memory. */
     version->public.type = SKRFS_KEY_OCT;
-    if (wish->key && skrfs_pkey_public(wish->key, &version->public, err) < 0)
+    version->plain = skrfs_take(wish->oct);
+    if (wish->key && (skrfs_pkey_public(wish->key, &version->public, err) < 0 ||
+                             skrfs_pkey_pkcs8(wish->key, &version->plain, err) < 0))
         return -1;
     if (!wish->ops && default_ops(wish->type, &wish->ops, err) < 0)
         return -1;
-    version->key = skrfs_take(wish->key);
-    version->oct = skrfs_take(wish->oct);
     version->ops = skrfs_take(wish->ops);
     version->tags = skrfs_take(wish->tags);
     version->hsm = wish->hsm;
@@ -92,8 +92,7 @@ int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_vers
 void skrfs_lab_version_free(struct skrfs_lab_version *version) {
     if (!version)
         return;
-    skrfs_pkey_free(version->key);
-    skrfs_secret_unref(version->oct);
+    skrfs_secret_unref(version->plain);
     skrfs_json_free(version->ops);
     skrfs_json_free(version->tags);
     free(version);
@@ -115,7 +114,8 @@ void skrfs_lab_vault_done(struct skrfs_lab_vault *vault) {
     vault->key_count = vault->key_room = 0;
 }
 
-/* Names are not case-sensitive; keys are kept in their order. Returns where the name is or belongs. */
+/* Names are not case-sensitive; keys are kept in their order. Returns where the name is or belongs.
+ */
 static size_t place_of(const struct skrfs_lab_vault *vault, const char *name, bool *ret_found) {
     size_t low = 0;
     size_t high = vault->key_count;
@@ -191,10 +191,11 @@ int skrfs_lab_key_need(struct skrfs_lab_vault *vault, const char *name,
 
 int skrfs_lab_key_add(
         struct skrfs_lab_key *key, struct skrfs_lab_version *version, struct skrfs_error *err) {
-    void *versions = key->version_count < SKRFS_LAB_VERSIONS_MAX
-            ? realloc((void *)key->versions,
-                      (key->version_count + 1) * sizeof(struct skrfs_lab_version *))
-            : NULL;
+    void *versions =
+            key->version_count < SKRFS_LAB_VERSIONS_MAX
+                    ? realloc((void *)key->versions,
+                              (key->version_count + 1) * sizeof(struct skrfs_lab_version *))
+                    : NULL;
     if (!versions) {
         skrfs_lab_version_free(version);
         return skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "no room for another version");

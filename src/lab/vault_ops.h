@@ -37,7 +37,7 @@ int skrfs_lab_path_find(const struct skrfs_lab_vault *vault, const struct skrfs_
 void skrfs_lab_reply_bundle(const struct skrfs_lab_vault *vault, const struct skrfs_lab_key *key,
         const struct skrfs_lab_version *version, struct skrfs_lab_answer *answer);
 /* 429 when it is one creation or release too many; the lock is held. */
-int skrfs_lab_throttle(struct skrfs_lab_call *call, bool hsm_key, struct skrfs_lab_answer *answer)
-        SKRFS_MUST_CHECK;
+int skrfs_lab_throttle(struct skrfs_lab_call *call, bool hsm_key,
+        struct skrfs_lab_answer *answer) SKRFS_MUST_CHECK;
 
 #endif

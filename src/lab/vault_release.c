@@ -9,8 +9,7 @@
 
 /* The two refusals of the service; their texts are all that tells them apart. */
 #define CANNOT_VERIFY "Target environment attestation statement cannot be verified."
-#define NOT_MET                                                                                    \
-    "Target environment attestation does not meet the key release policy requirements."
+#define NOT_MET "Target environment attestation does not meet the key release policy requirements."
 
 /* A 403, with the true reason in the log alone, as the service keeps it. */
 static int deny(struct skrfs_lab_answer *answer, const char *message, const char *why) {

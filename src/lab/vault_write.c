@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int skrfs_lab_throttle(
-        struct skrfs_lab_call *call, bool hsm_key, struct skrfs_lab_answer *answer) {
+int skrfs_lab_throttle(struct skrfs_lab_call *call, bool hsm_key, struct skrfs_lab_answer *answer) {
     unsigned wait_s = 0;
     if (call->vault->hsm || !call->settings.throttle ||
             skrfs_lab_vault_admit(call->vault, hsm_key, &wait_s))
@@ -27,8 +26,8 @@ static int check_existing(const struct skrfs_lab_key *key, const struct skrfs_la
         return skrfs_lab_refuse(answer, 400, "BadParameter",
                 "AKV.SKR.1003: The exportable attribute of an existing key cannot be changed");
     bool same = key->policy.len == wish->policy.len &&
-            (key->policy.len == 0 ||
-                    memcmp(key->policy.data, wish->policy.data, key->policy.len) == 0);
+                (key->policy.len == 0 ||
+                        memcmp(key->policy.data, wish->policy.data, key->policy.len) == 0);
     if (key->immutable && wish->policy_given && !same)
         return skrfs_lab_refuse(answer, 400, "BadParameter",
                 "AKV.SKR.1020: An immutable release policy cannot be modified");
@@ -123,7 +122,8 @@ static int wish_again(struct skrfs_lab_call *call, struct skrfs_lab_key_wish *wi
     wish->curve = newest->public.curve;
     wish->hsm = newest->hsm;
     wish->exportable = key->exportable;
-    wish->size = (unsigned)(newest->oct ? skrfs_secret_len(newest->oct) : newest->public.n_len) * 8;
+    bool oct = wish->type == SKRFS_KEY_OCT;
+    wish->size = (unsigned)(oct ? skrfs_secret_len(newest->plain) : newest->public.n_len) * 8;
     if (skrfs_json_copy(newest->ops, &wish->ops, &err) < 0)
         return skrfs_lab_broken(answer, &err);
     return 0;
