@@ -1,3 +1,4 @@
+#include <linux/capability.h>
 #include <skrfs/base/log.h>
 #include <skrfs/daemon/process.h>
 
@@ -18,7 +19,10 @@ static const struct skrfs_sandbox_path readable[] = {
 };
 
 static int close_in(struct skrfs_error *err) {
-    if (skrfs_process_become_nobody(err) < 0 || skrfs_process_harden("skrfs-courier", 0, err) < 0)
+    const uint64_t to_leave = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID;
+
+    if (skrfs_process_drop(to_leave, err) < 0 || skrfs_process_become_nobody(err) < 0 ||
+            skrfs_process_harden("skrfs-courier", 0, err) < 0)
         return -1;
     return skrfs_sandbox_courier(readable, SKRFS_ARRAY_LEN(readable), err);
 }

@@ -66,6 +66,9 @@ static void keeper_ended(struct skrfs_parent *parent, int status) {
 static void helper_ended(struct skrfs_parent *parent, enum skrfs_role role, int status) {
     pid_t keeper = parent->processes[SKRFS_ROLE_KEEPER].pid;
 
+    /* It saw the keeper's end close: the keeper is about to be heard of. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return;
     log_death(role, status, PAUSE_FIRST_NS);
     if (keeper > 0)
         kill(keeper, SIGKILL);

@@ -37,7 +37,7 @@ static bool refused(long result) {
 }
 
 static bool cannot_open(const char *path, int flags) {
-    return refused(open(path, flags));
+    return refused(open(path, flags, 0600));
 }
 
 /* What no process of a mount may do to any other. */
