@@ -1,4 +1,6 @@
-/* Reading what a TPM attested: TPMS_ATTEST and TPM2B_PUBLIC (TPM 2.0 Library, Part 2). Pure. */
+/* Reading what a TPM attested: TPMS_ATTEST and TPM2B_PUBLIC (TPM 2.0 Library, Part 2). Pure, thread safe; but
+ * libtss2 writes a line to standard error about malformed input, unless TSS2_LOG says otherwise, as it does
+ * once skrfs_tpm_open was called. */
 #ifndef SKRFS_TPM_ATTEST_H
 #define SKRFS_TPM_ATTEST_H
 
