@@ -38,13 +38,14 @@ static int tpm_find(struct skrfs_keyside *keyside) {
 
 /* Under the lock, or before anybody else knows the value. */
 static int tee_find(struct skrfs_keyside *keyside) {
-    struct skrfs_tee_options options = {.tpm = keyside->tpm, .event_log_read = &keyside->event_log};
     struct skrfs_error err;
 
     if (keyside->tee)
         return 0;
     if (tpm_find(keyside) < 0)
         return -1;
+    const struct skrfs_tee_options options = {
+            .tpm = keyside->tpm, .event_log_read = &keyside->event_log};
     if (skrfs_tee_open(&options, &keyside->tee, &err) == 0)
         return 0;
     keyside->no_tee = err;

@@ -23,9 +23,15 @@ int skrfs_process_seal(const char *name, struct skrfs_error *err) {
 /* The bounding set matters only while a program could still be executed with privileges, which
  * no_new_privs rules out: without CAP_SETPCAP it is left as it is. */
 static void drop_bounding(uint64_t keep) {
-    for (unsigned long cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        if (!(keep >> cap & 1))
+    int present;
+
+    for (unsigned long cap = 0; cap < 64; cap++) {
+        present = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+        if (present < 0)
+            return;
+        if (present && !(keep >> cap & 1))
             prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+    }
 }
 
 /* By the system call: libcap would be a library more for two calls. */
