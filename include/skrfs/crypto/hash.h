@@ -7,14 +7,15 @@
 enum skrfs_hash { SKRFS_SHA1, SKRFS_SHA256, SKRFS_SHA384, SKRFS_SHA512 };
 #define SKRFS_HASH_MAX 64
 
-/* Once, before any other use of OpenSSL in the process: freed memory is wiped (CRYPTO_set_mem_functions),
- * the secure heap is made (locked, guarded, not dumped). Calling it again does nothing. */
+/* Once, before any other use of OpenSSL in the process: freed memory is wiped
+ * (CRYPTO_set_mem_functions), the secure heap is made (locked, guarded, not dumped). Calling it
+ * again does nothing. */
 int skrfs_crypto_setup(struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 size_t skrfs_hash_len(enum skrfs_hash hash);
 /* Digest of `data` into `out`, which has skrfs_hash_len octets. */
-int skrfs_hash(enum skrfs_hash hash, const void *data, size_t len, uint8_t *out, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_hash(enum skrfs_hash hash, const void *data, size_t len, uint8_t *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_random(void *out, size_t len, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Constant-time comparison. */
 bool skrfs_equal(const void *a, const void *b, size_t len);

@@ -1,5 +1,5 @@
-/* Asymmetric keys. Private halves live in OpenSSL's secure heap. A key is immutable and may be used by
- * several threads. */
+/* Asymmetric keys. Private halves live in OpenSSL's secure heap. A key is immutable and may be used
+ * by several threads. */
 #ifndef SKRFS_CRYPTO_PKEY_H
 #define SKRFS_CRYPTO_PKEY_H
 
@@ -16,12 +16,12 @@ struct skrfs_pkey;
 enum skrfs_key_type { SKRFS_KEY_RSA, SKRFS_KEY_EC, SKRFS_KEY_OCT };
 enum skrfs_curve { SKRFS_P256, SKRFS_P384, SKRFS_P521, SKRFS_P256K };
 
-/* The public members of a key as JWKs carry them: big endian, as many octets as given. Leading zeros of
- * n, e, x and y do not matter in comparisons. */
+/* The public members of a key as JWKs carry them: big endian, as many octets as given. Leading
+ * zeros of n, e, x and y do not matter in comparisons. */
 struct skrfs_public {
     enum skrfs_key_type type;
-    enum skrfs_curve curve;        /* EC */
-    uint8_t n[SKRFS_RSA_MAX];      /* RSA */
+    enum skrfs_curve curve;   /* EC */
+    uint8_t n[SKRFS_RSA_MAX]; /* RSA */
     size_t n_len;
     uint8_t e[8];
     size_t e_len;
@@ -49,17 +49,17 @@ int skrfs_pkey_from_pkcs8(const void *der, size_t len, struct skrfs_pkey **ret_k
 int skrfs_pkey_public(const struct skrfs_pkey *key, struct skrfs_public *ret_public,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* PKCS#8 DER of a private key, in secret memory. */
-int skrfs_pkey_pkcs8(const struct skrfs_pkey *key, struct skrfs_secret **ret_der, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_pkey_pkcs8(const struct skrfs_pkey *key, struct skrfs_secret **ret_der,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* PEM "PUBLIC KEY" appended. */
-int skrfs_pkey_public_pem(const struct skrfs_pkey *key, struct skrfs_buf *out, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_pkey_public_pem(const struct skrfs_pkey *key, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* New keys: RSA of 2048, 3072 or 4096 bits with exponent 65537; EC on a curve. */
-int skrfs_pkey_new_rsa(unsigned bits, struct skrfs_pkey **ret_key, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
-int skrfs_pkey_new_ec(enum skrfs_curve curve, struct skrfs_pkey **ret_key, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_pkey_new_rsa(
+        unsigned bits, struct skrfs_pkey **ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_pkey_new_ec(enum skrfs_curve curve, struct skrfs_pkey **ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* RSASSA-PKCS1-v1_5 (RS256 and the AK's scheme). A wrong signature is BAD_ANSWER. */
 int skrfs_rsa_verify(const struct skrfs_pkey *key, enum skrfs_hash hash, struct skrfs_bytes data,

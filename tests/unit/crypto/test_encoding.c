@@ -132,6 +132,31 @@ static void test_jwk_ec(void **state) {
     }
 }
 
+/* PKCS#8 need not carry the public half of an EC key (RFC 5915 section 3): it is computed. Of d = 1
+ * it is the curve's generator (SEC 2 section 2.4.2). */
+static void test_ec_without_public(void **state) {
+    (void)state;
+    uint8_t der[67];
+    skrfs_autosecret *plain = NULL;
+    skrfs_autosecret *jwk = NULL;
+    assert_ok(skrfs_hex_decode(
+                      "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"
+                      "0000000000000000000000000000000000000000000000000000000000000001",
+                      der, sizeof(der), &err),
+            err);
+    assert_ok(skrfs_secret_copy(der, sizeof(der), &plain, &err), err);
+    assert_ok(skrfs_key_encode(plain, SKRFS_KEY_EC, SKRFS_FORMAT_JWK, NULL, &jwk, &err), err);
+    uint8_t x[1024];
+    uint8_t wanted[32];
+    assert_ok(skrfs_hex_decode("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
+                      wanted, sizeof(wanted), &err),
+            err);
+    assert_int_equal(member(jwk, "x", x), 32);
+    assert_memory_equal(x, wanted, 32);
+    assert_int_equal(member(jwk, "d", x), 32);
+    assert_int_equal(x[31], 1);
+}
+
 static void test_oct(void **state) {
     (void)state;
     skrfs_autosecret *plain = NULL;
@@ -217,8 +242,9 @@ static void ssh_keygen_agrees(const struct skrfs_secret *encoded) {
 
 static void test_openssh(void **state) {
     (void)state;
-    if (system("command -v ssh-keygen >/dev/null 2>&1") != 0) { // NOLINT
-        print_message("ssh-keygen is not installed: skipped\n");
+    if (system("command -v ssh-keygen >/dev/null && command -v openssl >/dev/null") !=
+            0) { // NOLINT
+        print_message("ssh-keygen or openssl is not installed: skipped\n");
         skip();
     }
     for (int i = SKRFS_P256; i <= SKRFS_P521 + 1; i++) {
@@ -316,6 +342,7 @@ int main(void) {
             cmocka_unit_test(test_der_and_pem),
             cmocka_unit_test(test_jwk_rsa),
             cmocka_unit_test(test_jwk_ec),
+            cmocka_unit_test(test_ec_without_public),
             cmocka_unit_test(test_oct),
             cmocka_unit_test(test_public_formats),
             cmocka_unit_test(test_openssh),
