@@ -41,6 +41,7 @@ static void clean(char *text) {
             *at = '?';
 }
 
+SKRFS_PRINTF(2, 0)
 static void format_message(char *out, const char *format, va_list args) {
     if (vsnprintf(out, SKRFS_ERROR_MESSAGE_MAX, format, args) < 0)
         out[0] = '\0';

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define URL_MAX ((size_t)8 * 1024)
 
@@ -44,6 +45,9 @@ static int parse_url(const char *text, const char *scheme, CURLU *url, char **re
     if (curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) ||
             curl_url_get(url, CURLUPART_HOST, &host, 0))
         return fail_url(err, "is malformed");
+    /* libcurl also rewrites other spellings of an address ("0x7f.1", "[::0]"). */
+    if (strncasecmp(text + strlen(scheme) + 3, host, strlen(host)) != 0)
+        return fail_url(err, "spells its host in an unusual way");
     *ret_host = skrfs_take(host);
     return 0;
 }

@@ -29,7 +29,8 @@ static void urls_that_can_be_read_in_two_ways_are_refused(void **state) {
             "https://?x", "https://user@host/", "https://good.net:443@evil.net/",
             "https://good.net\\@evil.net/", "https://ev%69l.net/", "https://host:99999/",
             "https://host:port/", "https://ho st/", "https://h\xc3\xb6st/", "https://host\r\nX: y/",
-            "https://[::1/", "ftp://host/"};
+            "https://[::1/", "https://0x7f.1/", "https://2130706433/", "https://[::0]/",
+            "https://127.1/", "ftp://host/"};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(wrong); i++) {
         struct skrfs_error err = {0};
         char host[64] = "untouched";
