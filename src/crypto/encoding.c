@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <openssl/err.h>
+#include <stdio.h>
 #include <string.h>
 
 bool skrfs_format_fits(enum skrfs_format format, enum skrfs_key_type type, enum skrfs_curve curve) {

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ANCHOR_TEXT_MAX ((size_t)1024 * 1024)
