@@ -50,7 +50,9 @@ static bool step_over(struct skrfs_bytes *at, uint8_t tag) {
 
 /* RFC 5280, 4.1: Certificate { TBSCertificate { [0] version, serial, algorithm, issuer, ... */
 static bool find_issuer(struct skrfs_bytes at, struct skrfs_bytes *ret_issuer) {
-    if (!step_into(&at) || !step_into(&at))
+    if (!step_into(&at))
+        return false;
+    if (!step_into(&at))
         return false;
     (void)step_over(&at, DER_CONTEXT_0);
     if (!step_over(&at, DER_INTEGER) || !step_over(&at, DER_SEQUENCE) || !step_into(&at))

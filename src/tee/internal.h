@@ -12,10 +12,10 @@ int skrfs_azure_cvm_open(const struct skrfs_tee_options *options, struct skrfs_t
 /* azure_cvm_collect.c: the parts of the evidence, each one step of the trace. */
 struct skrfs_cvm {
     struct skrfs_tee base;
-    struct skrfs_tpm *tpm; /* not owned */
+    struct skrfs_tpm *tpm;      /* not owned */
     struct skrfs_buf event_log; /* may be empty */
-    pthread_mutex_t lock;  /* guards unique */
-    uint8_t unique[256];   /* of the present wrapping key's template */
+    pthread_mutex_t lock;       /* guards unique */
+    uint8_t unique[256];        /* of the present wrapping key's template */
 };
 int skrfs_cvm_read_report(struct skrfs_tpm *tpm, struct skrfs_buf *out, struct skrfs_hcl *ret_hcl,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

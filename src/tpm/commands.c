@@ -60,9 +60,8 @@ int skrfs_tpm_nv_read(
         struct skrfs_tpm *tpm, uint32_t index, struct skrfs_buf *out, struct skrfs_error *err) {
     size_t before = out->len;
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     if (nv_read_all(tpm, index, out, err) < 0) {
         skrfs_buf_truncate(out, before);
         return skrfs_wrap(err, "TPM index 0x%08x", index);
@@ -112,9 +111,8 @@ int skrfs_tpm_read_pcrs(
 int skrfs_tpm_pcr_read(
         struct skrfs_tpm *tpm, uint8_t ret_pcrs[SKRFS_TPM_PCRS][32], struct skrfs_error *err) {
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     return skrfs_tpm_read_pcrs(tpm, ret_pcrs, err);
 }
 
@@ -136,9 +134,8 @@ int skrfs_tpm_read_public(struct skrfs_tpm *tpm, uint32_t handle, struct skrfs_t
         uint8_t ret_modulus[256], struct skrfs_error *err) {
     autoesys TPM2B_PUBLIC *public = NULL;
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     autohandle key = TPM_NAMED(tpm);
     if (skrfs_tpm_find(tpm, handle, "look for it", &key, err) < 0)
         return skrfs_wrap(err, "TPM key 0x%08x", handle);
@@ -174,9 +171,8 @@ int skrfs_tpm_quote(struct skrfs_tpm *tpm, uint32_t ak, struct skrfs_tpm_attesta
     autoesys TPM2B_ATTEST *attest = NULL;
     autoesys TPMT_SIGNATURE *signature = NULL;
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     autohandle key = TPM_NAMED(tpm);
     if (skrfs_tpm_find(tpm, ak, "look for the attestation key", &key, err) < 0)
         return -1;

@@ -68,9 +68,8 @@ int skrfs_tpm_ephemeral(struct skrfs_tpm *tpm, uint32_t ak, const uint8_t pcrs[S
         memcpy(made.unique, unique, sizeof(made.unique));
     if (skrfs_hash(SKRFS_SHA256, pcrs, SKRFS_TPM_PCRS * sizeof(pcrs[0]), made.pcr_digest, err) <
                     0 ||
-            skrfs_tpm_lock(tpm, err) < 0)
+            skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     autohandle key = TPM_TRANSIENT(tpm);
     if (create(tpm, made.pcr_digest, made.unique, &key, &public, err) < 0 ||
             skrfs_tpm_store_public(public, &made.public, made.modulus, err) < 0 ||
@@ -196,9 +195,8 @@ int skrfs_tpm_decrypt(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *k
                 "what is to be decrypted has %zu octets, the wrapping key %zu", cipher.len,
                 sizeof(key->modulus));
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     autohandle made = TPM_TRANSIENT(tpm);
     autohandle session = TPM_TRANSIENT(tpm);
     if (recreate(tpm, key, &made, err) < 0 || open_policy(tpm, key, &session, err) < 0)

@@ -25,9 +25,10 @@ void skrfs_tcti_fd_free(TSS2_TCTI_CONTEXT *tcti);
 
 /* rc.c */
 
-/* Takes the lock and makes sure that there is an ESYS context. Undone by unlocking, see TPM_LOCKED.
- */
-int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Takes the lock, for as long as the TPM_GUARD lives that *ret_held is, and makes sure that there
+ * is an ESYS context. */
+int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_tpm **ret_held,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Turns a response code into the error's class; `what` is what was being done. Returns -1. */
 int skrfs_tpm_fail(struct skrfs_tpm *tpm, TSS2_RC rc, struct skrfs_error *err, const char *what);
 /* The TPM's own code without its parameter, handle or session number; 0 when another layer failed.
@@ -53,7 +54,8 @@ static inline void skrfs_tpm_unlock_p(struct skrfs_tpm **tpm) {
         pthread_mutex_unlock(&(*tpm)->lock);
 }
 
-/* Declares the guard of a function's scope: `held` is the TPM once it is locked. */
+/* Declares the guard of a function's scope: `held` is the TPM once skrfs_tpm_lock took its lock.
+ * Handles are declared behind it, so that they go first. */
 #define TPM_GUARD(held) SKRFS_CLEANUP(skrfs_tpm_unlock_p) struct skrfs_tpm *held = NULL
 
 static inline void skrfs_esys_free_p(void *pointer) {

@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include <fcntl.h>
 #include <skrfs/tpm/relay.h>
 #include <tss2/tss2_rc.h>
 #include <tss2/tss2_tctildr.h>
@@ -58,9 +59,8 @@ int skrfs_tpm_capability(
 static int probe(struct skrfs_tpm *tpm, struct skrfs_error *err) {
     uint32_t piece = 0;
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     if (skrfs_tpm_capability(tpm, TPM2_PT_NV_BUFFER_MAX, &piece, err) < 0)
         return -1;
     if (piece < NV_PIECE_LEAST)
@@ -96,19 +96,23 @@ int skrfs_tpm_open(const char *tcti, struct skrfs_tpm **ret_tpm, struct skrfs_er
     return 0;
 }
 
+/* The caller keeps its descriptor when opening fails, so the TCTI works on a copy. */
+static int open_copy(int fd, TSS2_TCTI_CONTEXT **ret_tcti, struct skrfs_error *err) {
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0)
+        return skrfs_fail_errno(err, errno, "copy the TPM's descriptor");
+    if (skrfs_tcti_fd_new(copy, ret_tcti, err) < 0) {
+        close(copy);
+        return -1;
+    }
+    return 0;
+}
+
 int skrfs_tpm_open_fd(int fd, struct skrfs_tpm **ret_tpm, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = NULL;
-    skrfs_autoclose int mine = -1;
     if (setenv("TSS2_LOG", "all+NONE", 0) != 0 || tpm_new("behind the relay", &tpm, err) < 0)
         return skrfs_fail_memory(err);
-    /* The caller keeps its descriptor when this fails, so the TCTI works on a copy until then. */
-    mine = dup(fd);
-    if (mine < 0)
-        return skrfs_fail_errno(err, errno, "copy the TPM's descriptor");
-    if (skrfs_tcti_fd_new(mine, &tpm->tcti, err) < 0)
-        return -1;
-    mine = -1;
-    if (probe(tpm, err) < 0)
+    if (open_copy(fd, &tpm->tcti, err) < 0 || probe(tpm, err) < 0)
         return -1;
     close(fd);
     *ret_tpm = skrfs_take(tpm);

@@ -50,9 +50,8 @@ int skrfs_tpm_make_ak(struct skrfs_tpm *tpm, struct skrfs_tpm_blob *ret_public,
     static const TPML_PCR_SELECTION no_pcrs = {0};
     autoesys TPM2B_PUBLIC *public = NULL;
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     autohandle key = TPM_TRANSIENT(tpm);
     TSS2_RC rc = TPM_RUN(Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD,
             ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &ak_template, &no_data, &no_pcrs,
@@ -117,9 +116,8 @@ int skrfs_tpm_nv_define(struct skrfs_tpm *tpm, uint32_t index, struct skrfs_byte
         struct skrfs_error *err) {
     uint32_t limit = 0;
     TPM_GUARD(held);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     if (skrfs_tpm_capability(tpm, TPM2_PT_NV_INDEX_MAX, &limit, err) < 0)
         return -1;
     if (data.len > size || size == 0 || size > limit || size > SKRFS_TPM_NV_MAX)
@@ -140,9 +138,8 @@ int skrfs_tpm_pcr_extend(
     TPM_GUARD(held);
     if (pcr >= TPM2_MAX_PCRS)
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "there is no PCR %u", pcr);
-    if (skrfs_tpm_lock(tpm, err) < 0)
+    if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    held = tpm;
     TSS2_RC rc = TPM_RUN(Esys_PCR_Extend(
             tpm->esys, (ESYS_TR)pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &values));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "extend a PCR");

@@ -90,16 +90,13 @@ int skrfs_tpm_fail(struct skrfs_tpm *tpm, TSS2_RC rc, struct skrfs_error *err, c
     return -1;
 }
 
-int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_error *err) {
+int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_tpm **ret_held, struct skrfs_error *err) {
     pthread_mutex_lock(&tpm->lock);
+    *ret_held = tpm;
     if (tpm->esys)
         return 0;
     TSS2_RC rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
-    if (rc == TSS2_RC_SUCCESS)
-        return 0;
-    skrfs_tpm_fail(tpm, rc, err, "connect to the TPM");
-    pthread_mutex_unlock(&tpm->lock);
-    return -1;
+    return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "connect to the TPM");
 }
 
 void skrfs_tpm_handle_done(struct tpm_handle *handle) {

@@ -101,16 +101,16 @@ int swtpm_start(struct swtpm *tpm) {
     return -1;
 }
 
-static void end(struct swtpm *tpm) {
-    if (tpm->pid > 0) {
-        kill(tpm->pid, SIGKILL);
-        waitpid(tpm->pid, NULL, 0);
+static void end(pid_t *pid) {
+    if (*pid > 0) {
+        kill(*pid, SIGKILL);
+        waitpid(*pid, NULL, 0);
     }
-    tpm->pid = 0;
+    *pid = 0;
 }
 
 int swtpm_restart(struct swtpm *tpm) {
-    end(tpm);
+    end(&tpm->pid);
     return launch(tpm);
 }
 
@@ -122,8 +122,28 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
 }
 
 void swtpm_stop(struct swtpm *tpm) {
-    end(tpm);
+    end(&tpm->pid);
     if (tpm->dir[0])
         nftw(tpm->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     tpm->dir[0] = '\0';
+}
+
+int swtpm_proxy_start(struct swtpm_proxy *proxy, const struct swtpm *tpm, const char *index) {
+    const char *source = getenv("SKRFS_SOURCE");
+    char script[512], port[16], upstream[32];
+    unsigned short listening = swtpm_free_port();
+    snprintf(script, sizeof(script), "%s/tests/tools/tpm_proxy.py", source ? source : ".");
+    snprintf(port, sizeof(port), "%d", listening);
+    snprintf(upstream, sizeof(upstream), "127.0.0.1:%d", tpm->port);
+    snprintf(proxy->tcti, sizeof(proxy->tcti), "swtpm:host=127.0.0.1,port=%d", listening);
+    snprintf(proxy->faults, sizeof(proxy->faults), "%s/faults", tpm->dir);
+    snprintf(proxy->log, sizeof(proxy->log), "%s/commands", tpm->dir);
+    const char *argv[] = {"python3", script, "--listen", port, "--swtpm", upstream, "--faults",
+            proxy->faults, "--log", proxy->log, index ? "--index-file" : NULL, index, NULL};
+    proxy->pid = swtpm_spawn(argv);
+    return proxy->pid > 0 ? swtpm_wait_port(listening) : -1;
+}
+
+void swtpm_proxy_stop(struct swtpm_proxy *proxy) {
+    end(&proxy->pid);
 }

@@ -22,6 +22,16 @@ int swtpm_restart(struct swtpm *tpm);
 pid_t swtpm_spawn(const char *const *argv);
 /* Two neighbouring free ports; the first. */
 unsigned short swtpm_free_port(void);
+/* A proxy (tests/tools/tpm_proxy.py) in front of it, see there what it can do. */
+struct swtpm_proxy {
+    pid_t pid;
+    char tcti[64];
+    char faults[96]; /* file of JSON lines */
+    char log[96];    /* gets a line a command */
+};
+/* Starts one; `index` (may be NULL) is the file that the report index is answered from. */
+int swtpm_proxy_start(struct swtpm_proxy *proxy, const struct swtpm *tpm, const char *index);
+void swtpm_proxy_stop(struct swtpm_proxy *proxy);
 /* Waits until somebody listens there. */
 int swtpm_wait_port(unsigned short port);
 

@@ -4,62 +4,41 @@
 #include "support.h"
 #include "swtpm.h"
 
-#include <signal.h>
 #include <skrfs/base/clock.h>
 #include <skrfs/base/file.h>
 #include <skrfs/crypto/wrap.h>
 #include <skrfs/tpm/provision.h>
-#include <sys/wait.h>
 
 enum { INDEX_LEN = 2600 };
 
 static struct swtpm soft;
-static pid_t proxy;
-static char tcti[64], index_path[96], faults_path[96], log_path[96];
-
-static int start_proxy(void) {
-    const char *source = getenv("SKRFS_SOURCE");
-    char script[512], port[16], upstream[32];
-    unsigned short listening = swtpm_free_port();
-    snprintf(script, sizeof(script), "%s/tests/tools/tpm_proxy.py", source ? source : ".");
-    snprintf(port, sizeof(port), "%d", listening);
-    snprintf(upstream, sizeof(upstream), "127.0.0.1:%d", soft.port);
-    snprintf(tcti, sizeof(tcti), "swtpm:host=127.0.0.1,port=%d", listening);
-    const char *argv[] = {"python3", script, "--listen", port, "--swtpm", upstream, "--index-file",
-            index_path, "--faults", faults_path, "--log", log_path, NULL};
-    proxy = swtpm_spawn(argv);
-    return proxy > 0 ? swtpm_wait_port(listening) : -1;
-}
+static struct swtpm_proxy proxy;
 
 static int start(void **state) {
     struct skrfs_error err = {0};
     uint8_t index[INDEX_LEN];
+    char index_path[96];
     (void)state;
     if (skrfs_crypto_setup(&err) < 0 || swtpm_start(&soft) != 0)
         return -1;
     snprintf(index_path, sizeof(index_path), "%s/index", soft.dir);
-    snprintf(faults_path, sizeof(faults_path), "%s/faults", soft.dir);
-    snprintf(log_path, sizeof(log_path), "%s/log", soft.dir);
     for (size_t i = 0; i < sizeof(index); i++)
         index[i] = (uint8_t)(i * 13 + i / 256);
     if (skrfs_file_write(index_path, index, INDEX_LEN - 100, 0600, &err) < 0)
         return -1;
-    return start_proxy();
+    return swtpm_proxy_start(&proxy, &soft, index_path);
 }
 
 static int stop(void **state) {
     (void)state;
-    if (proxy > 0) {
-        kill(proxy, SIGKILL);
-        waitpid(proxy, NULL, 0);
-    }
+    swtpm_proxy_stop(&proxy);
     swtpm_stop(&soft);
     return 0;
 }
 
 static void set_faults(const char *lines) {
     struct skrfs_error err = {0};
-    assert_ok(skrfs_file_write(faults_path, lines, strlen(lines), 0600, &err), err);
+    assert_ok(skrfs_file_write(proxy.faults, lines, strlen(lines), 0600, &err), err);
 }
 
 static int no_faults(void **state) {
@@ -71,7 +50,7 @@ static int no_faults(void **state) {
 static struct skrfs_tpm *open_tpm(void) {
     struct skrfs_error err = {0};
     struct skrfs_tpm *tpm = NULL;
-    assert_ok(skrfs_tpm_open(tcti, &tpm, &err), err);
+    assert_ok(skrfs_tpm_open(proxy.tcti, &tpm, &err), err);
     return tpm;
 }
 

@@ -8,6 +8,15 @@
 #include <skrfs/tpm/attest.h>
 #include <skrfs/tpm/provision.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+        __has_feature(memory_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 static struct swtpm soft;
 
 static struct skrfs_bytes view(const struct skrfs_tpm_blob *blob) {
@@ -345,13 +354,15 @@ static unsigned scan_memory(const uint8_t *inverted, size_t n, const uint8_t *se
 }
 
 static void a_decrypted_key_stays_nowhere(void **state) {
+    (void)state;
+#ifdef SANITIZED
+    print_message("skipped: a sanitizer keeps freed memory and shadows of terabytes\n");
+    skip();
+#endif
     struct skrfs_error err = {0};
     SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = open_tpm();
     struct skrfs_tpm_ephemeral key;
     uint8_t inverted[32], plain[32];
-    (void)state;
-    if (getenv("SKRFS_NO_MEMORY_SCAN"))
-        skip();
     make_key(tpm, &key);
     for (int scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA256; scheme++) {
         skrfs_autobuf cipher = SKRFS_BUF(512);
