@@ -201,7 +201,13 @@ void fixture_stop(struct fixture *fixture) {
     struct skrfs_error err;
     int status = -1;
     assert_ok(skrfs_fs_unmount(fixture->path, &err), err);
-    assert_int_equal(waitpid(fixture->keeper, &status, 0), fixture->keeper);
+    /* A test that failed may have left a file open, for which the keeper would go on. */
+    uint64_t until = milliseconds() + 10000;
+    while (waitpid(fixture->keeper, &status, WNOHANG) == 0) {
+        if (milliseconds() > until)
+            kill(fixture->keeper, SIGKILL);
+        nap();
+    }
     assert_int_equal(status, 0);
     close(fixture->fd);
     skrfs_fs_handover_free(fixture->handover);
