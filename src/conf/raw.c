@@ -59,7 +59,8 @@ SKRFS_DEFINE_CLEANUP(struct section, section_free)
 
 static int add_section(struct raw *raw, enum section_kind kind, const char *name,
         const struct place *place, struct section **ret_section, struct skrfs_error *err) {
-    struct section **sections = array_grown(raw->sections, raw->section_count, sizeof(*sections));
+    struct section **sections =
+            array_grown(raw->sections, raw->section_count, sizeof(struct section *));
     if (!sections)
         return skrfs_fail_memory(err);
     raw->sections = sections;
