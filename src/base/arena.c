@@ -25,12 +25,13 @@ static int add_chunk(struct arena *arena, size_t size, bool *ret_missing, struct
         return skrfs_fail_memory(err);
     arena->chunks = chunks;
     struct arena_chunk chunk = {.granules = size / ARENA_GRANULE, .longest = size / ARENA_GRANULE};
-    skrfs_autofree uint8_t *in_use = calloc(chunk.granules, 1);
-    if (!in_use)
+    chunk.in_use = calloc(chunk.granules, 1);
+    if (!chunk.in_use)
         return skrfs_fail_memory(err);
-    if (map_chunk(arena, size, &chunk.memory, ret_missing, err))
+    if (map_chunk(arena, size, &chunk.memory, ret_missing, err)) {
+        free(chunk.in_use);
         return -1;
-    chunk.in_use = skrfs_take(in_use);
+    }
     arena->chunks[arena->count++] = chunk;
     arena->mapped += size;
     return 0;
@@ -118,4 +119,11 @@ void arena_release(struct arena *arena, size_t chunk_index, uint8_t *memory, siz
     size_t granules = (size + ARENA_GRANULE - 1) / ARENA_GRANULE;
     memset(chunk->in_use + (size_t)(memory - chunk->memory) / ARENA_GRANULE, 0, granules);
     chunk->longest = chunk->granules;
+}
+
+void arena_forget(struct arena *arena) {
+    for (size_t i = 0; i < arena->count; i++)
+        free(arena->chunks[i].in_use);
+    free(arena->chunks);
+    *arena = (struct arena){0};
 }

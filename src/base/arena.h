@@ -30,5 +30,7 @@ int arena_take(struct arena *arena, size_t size, uint8_t **ret_memory, size_t *r
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Gives back what arena_take gave, already wiped. */
 void arena_release(struct arena *arena, size_t chunk, uint8_t *memory, size_t size);
+/* Empties the books in a child, where the memory they are about is not. */
+void arena_forget(struct arena *arena);
 
 #endif

@@ -30,7 +30,7 @@ static size_t in_use;
 /* The arena's pages are not in a child (MADV_DONTFORK): it begins with none. */
 static void forget_in_child(void) {
     (void)pthread_mutex_init(&lock, NULL);
-    memset(&arena, 0, sizeof(arena));
+    arena_forget(&arena);
     alive = 0;
     in_use = 0;
 }

@@ -16,15 +16,23 @@ static void raw_cleanup(struct raw *raw) {
 
 #define auto_raw SKRFS_CLEANUP(raw_cleanup) struct raw
 
+static int new_conf(const char *source, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
+    struct skrfs_conf *conf = calloc(1, sizeof(*conf));
+    char *copy = strdup(source);
+    if (!conf || !copy) {
+        free(conf);
+        free(copy);
+        return skrfs_fail_memory(err);
+    }
+    conf->source = copy;
+    *ret_conf = conf;
+    return 0;
+}
+
 static int build(const struct raw *raw, const char *source, struct skrfs_conf **ret_conf,
         struct skrfs_error *err) {
-    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = calloc(1, sizeof(*conf));
-    if (!conf)
-        return skrfs_fail_memory(err);
-    conf->source = strdup(source);
-    if (!conf->source)
-        return skrfs_fail_memory(err);
-    if (conf_build(raw, conf, err))
+    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
+    if (new_conf(source, &conf, err) || conf_build(raw, conf, err))
         return -1;
     *ret_conf = skrfs_take(conf);
     return 0;

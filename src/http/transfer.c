@@ -53,12 +53,15 @@ static void set_trust(struct transfer *transfer) {
     SET(transfer, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(transfer, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(transfer, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(transfer, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (!http->ca_pem)
         return;
     struct curl_blob blob = {.data = http->ca_pem, .len = http->ca_len, .flags = CURL_BLOB_NOCOPY};
     SET(transfer, CURLOPT_CAINFO_BLOB, &blob);
     /* The blob replaces the system's file but not its folder. */
     SET(transfer, CURLOPT_CAPATH, NULL);
+    SET(transfer, CURLOPT_PROXY_CAINFO_BLOB, &blob);
+    SET(transfer, CURLOPT_PROXY_CAPATH, NULL);
 }
 
 /* The environment's proxies are not consulted: what is not in the configuration is not used. */
