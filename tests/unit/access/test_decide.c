@@ -96,7 +96,7 @@ static void describe(const struct row *row, struct skrfs_caller *caller) {
     caller->groups[0] = (gid_t)row->groups;
     caller->has_exe = row->exe;
     if (row->exe)
-        strcpy(caller->exe, row->exe);
+        snprintf(caller->exe, sizeof caller->exe, "%s", row->exe);
 }
 
 static void check_row(const struct row *row) {
@@ -155,7 +155,7 @@ static void test_print(void **state) {
     skrfs_caller_print(&caller, out, sizeof out);
     assert_string_equal(out, "uid 33 gid 34 pid 812");
     caller.has_exe = true;
-    strcpy(caller.exe, "/bin/a\nb");
+    snprintf(caller.exe, sizeof caller.exe, "/bin/a\nb");
     skrfs_caller_print(&caller, out, sizeof out);
     assert_string_equal(out, "uid 33 gid 34 pid 812 exe /bin/a?b");
 }

@@ -100,16 +100,17 @@ static void test_without_names(void **state) {
 }
 
 static void test_too_many(void **state) {
-    char text[SKRFS_RULES_MAX * 8 + 16] = "";
+    char text[SKRFS_RULES_MAX * 8 + 16];
+    size_t len = 0;
     struct skrfs_rules rules;
     struct skrfs_error err;
     size_t column;
     (void)state;
     for (size_t i = 0; i < SKRFS_RULES_MAX; i++)
-        strcat(text, "user:1 ");
+        len += (size_t)snprintf(text + len, sizeof text - len, "user:1 ");
     assert_ok(skrfs_rules_parse(text, &names, &rules, &column, &err), err);
     skrfs_rules_done(&rules);
-    strcat(text, "user:1 ");
+    snprintf(text + len, sizeof text - len, "user:1 ");
     assert_fails(skrfs_rules_parse(text, &names, &rules, &column, &err), err, SKRFS_CLASS_CONFIG,
             "more than");
     assert_int_equal(column, SKRFS_RULES_MAX * 7);

@@ -161,6 +161,10 @@ void keeper_start(struct fixture *fixture) {
         return;
     struct skrfs_error err;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* A file of the mount that the keeper itself has open would keep it mounted. */
+    for (int fd = 3; fd < 256; fd++)
+        if (fd != fixture->fd)
+            close(fd);
     if (keep(fixture, &err) == 0)
         _exit(0);
     fprintf(stderr, "keeper: %s\n", err.message);
