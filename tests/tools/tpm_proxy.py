@@ -9,7 +9,7 @@ Listens on two neighbouring loopback ports as swtpm does, commands on P and cont
 * Faults are injected from a file of JSON lines, read anew whenever it changes:
       {"cc": "0x158", "rc": "0x922", "times": 2, "delay": 0.1, "short": true, "skip": 1}
   cc     command code it is for (absent: any)      rc     answered instead of asking the TPM
-  times  how often it happens (absent: always)     delay  seconds before the command
+  times  how often (absent or -1: always)          delay  seconds before the command
   short  the answer is cut in half, and the connection closed
   skip   how many such commands pass before
 """
@@ -124,7 +124,7 @@ class Faults:
                 if fault.get("skip", 0) > 0:
                     fault["skip"] -= 1
                     continue
-                if fault.get("times", 1) > 0:
+                if fault.get("times", 1) != 0:
                     fault["times"] = fault.get("times", float("inf")) - 1
                     return dict(fault)
         return {}
