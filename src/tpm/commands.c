@@ -7,8 +7,9 @@ const TPML_PCR_SELECTION skrfs_tpm_pcr_selection = {
 
 int skrfs_tpm_find(struct skrfs_tpm *tpm, uint32_t handle, const char *what,
         struct tpm_handle *ret_handle, struct skrfs_error *err) {
-    TSS2_RC rc = TPM_RUN(Esys_TR_FromTPMPublic(
-            tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ret_handle->handle));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_TR_FromTPMPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                        &ret_handle->handle));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, what);
 }
 
@@ -16,8 +17,9 @@ static int nv_size(struct skrfs_tpm *tpm, const struct tpm_handle *index, size_t
         struct skrfs_error *err) {
     autoesys TPM2B_NV_PUBLIC *public = NULL;
     autoesys TPM2B_NAME *name = NULL;
-    TSS2_RC rc = TPM_RUN(Esys_NV_ReadPublic(
-            tpm->esys, index->handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_NV_ReadPublic(tpm->esys, index->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &public, &name));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "ask for the index's size");
     *ret_size = public->nvPublic.dataSize;
@@ -27,8 +29,9 @@ static int nv_size(struct skrfs_tpm *tpm, const struct tpm_handle *index, size_t
 static int nv_piece(struct skrfs_tpm *tpm, const struct tpm_handle *index, size_t offset,
         size_t len, struct skrfs_buf *out, struct skrfs_error *err) {
     autoesys TPM2B_MAX_NV_BUFFER *data = NULL;
-    TSS2_RC rc = TPM_RUN(Esys_NV_Read(tpm->esys, ESYS_TR_RH_OWNER, index->handle, ESYS_TR_PASSWORD,
-            ESYS_TR_NONE, ESYS_TR_NONE, (uint16_t)len, (uint16_t)offset, &data));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_NV_Read(tpm->esys, ESYS_TR_RH_OWNER, index->handle, ESYS_TR_PASSWORD,
+                        ESYS_TR_NONE, ESYS_TR_NONE, (uint16_t)len, (uint16_t)offset, &data));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "read it");
     if (data->size != len)
@@ -96,8 +99,9 @@ int skrfs_tpm_read_pcrs(
         uint32_t counter = 0;
         TPML_PCR_SELECTION wanted = skrfs_tpm_pcr_selection;
         wanted.pcrSelections[0].pcrSelect[0] = missing;
-        TSS2_RC rc = TPM_RUN(Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                &wanted, &counter, &given, &values));
+        TSS2_RC rc;
+        TPM_RUN(rc, Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted,
+                            &counter, &given, &values));
         if (rc != TSS2_RC_SUCCESS)
             return skrfs_tpm_fail(tpm, rc, err, "read the boot measurements");
         if (!take_pcrs(given, values, &missing, pcrs))
@@ -139,8 +143,9 @@ int skrfs_tpm_read_public(struct skrfs_tpm *tpm, uint32_t handle, struct skrfs_t
     autohandle key = TPM_NAMED(tpm);
     if (skrfs_tpm_find(tpm, handle, "look for it", &key, err) < 0)
         return skrfs_wrap(err, "TPM key 0x%08x", handle);
-    TSS2_RC rc = TPM_RUN(Esys_ReadPublic(
-            tpm->esys, key.handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL, NULL));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_ReadPublic(tpm->esys, key.handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                        &public, NULL, NULL));
     if (rc != TSS2_RC_SUCCESS) {
         skrfs_tpm_fail(tpm, rc, err, "read it");
         return skrfs_wrap(err, "TPM key 0x%08x", handle);
@@ -176,8 +181,9 @@ int skrfs_tpm_quote(struct skrfs_tpm *tpm, uint32_t ak, struct skrfs_tpm_attesta
     autohandle key = TPM_NAMED(tpm);
     if (skrfs_tpm_find(tpm, ak, "look for the attestation key", &key, err) < 0)
         return -1;
-    TSS2_RC rc = TPM_RUN(Esys_Quote(tpm->esys, key.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-            ESYS_TR_NONE, &no_data, &own_scheme, &skrfs_tpm_pcr_selection, &attest, &signature));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_Quote(tpm->esys, key.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                        &no_data, &own_scheme, &skrfs_tpm_pcr_selection, &attest, &signature));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "quote the boot measurements");
     return skrfs_tpm_store_attestation(attest, signature, ret_quote, err);

@@ -17,7 +17,7 @@ static TPM2B_PUBLIC template_for(const uint8_t policy[32], const uint8_t unique[
                                         TPMA_OBJECT_NODA,
                     .authPolicy = {.size = 32},
                     .parameters.rsaDetail = {.symmetric = {.algorithm = TPM2_ALG_NULL},
-                            .scheme = {.scheme = TPM2_ALG_NULL},
+                            .scheme.scheme = TPM2_ALG_NULL,
                             .keyBits = 2048},
                     .unique.rsa = {.size = 256},
             }};
@@ -35,9 +35,10 @@ static int create(struct skrfs_tpm *tpm, const uint8_t pcr_digest[32], const uin
     if (skrfs_tpm_pcr_policy(pcr_digest, policy, err) < 0)
         return -1;
     TPM2B_PUBLIC template = template_for(policy, unique);
-    TSS2_RC rc = TPM_RUN(Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_NULL, ESYS_TR_PASSWORD,
-            ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template, &no_data, &no_pcrs,
-            &ret_key->handle, ret_public, NULL, NULL, NULL));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_NULL, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &no_sensitive, &template, &no_data, &no_pcrs,
+                        &ret_key->handle, ret_public, NULL, NULL, NULL));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "make the wrapping key");
 }
 
@@ -50,8 +51,10 @@ static int certify(struct skrfs_tpm *tpm, uint32_t ak, const struct tpm_handle *
     autohandle signer = TPM_NAMED(tpm);
     if (skrfs_tpm_find(tpm, ak, "look for the attestation key", &signer, err) < 0)
         return -1;
-    TSS2_RC rc = TPM_RUN(Esys_Certify(tpm->esys, key->handle, signer.handle, ESYS_TR_PASSWORD,
-            ESYS_TR_PASSWORD, ESYS_TR_NONE, &no_data, &own_scheme, &attest, &signature));
+    TSS2_RC rc;
+    TPM_RUN(rc,
+            Esys_Certify(tpm->esys, key->handle, signer.handle, ESYS_TR_PASSWORD, ESYS_TR_PASSWORD,
+                    ESYS_TR_NONE, &no_data, &own_scheme, &attest, &signature));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "certify the wrapping key");
     return skrfs_tpm_store_attestation(attest, signature, ret, err);
@@ -98,14 +101,15 @@ static int open_policy(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *
         struct tpm_handle *ret_session, struct skrfs_error *err) {
     static const TPMT_SYM_DEF no_cipher = {.algorithm = TPM2_ALG_NULL};
     TPM2B_DIGEST digest = {.size = 32};
-    TSS2_RC rc = TPM_RUN(Esys_StartAuthSession(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-            ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_POLICY, &no_cipher, TPM2_ALG_SHA256,
-            &ret_session->handle));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_StartAuthSession(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                        ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_POLICY, &no_cipher,
+                        TPM2_ALG_SHA256, &ret_session->handle));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "begin a policy session");
     memcpy(digest.buffer, key->pcr_digest, 32);
-    rc = TPM_RUN(Esys_PolicyPCR(tpm->esys, ret_session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
-            ESYS_TR_NONE, &digest, &skrfs_tpm_pcr_selection));
+    TPM_RUN(rc, Esys_PolicyPCR(tpm->esys, ret_session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &digest, &skrfs_tpm_pcr_selection));
     if (skrfs_tpm_code(rc) == TPM2_RC_VALUE || skrfs_tpm_code(rc) == TPM2_RC_PCR_CHANGED) {
         skrfs_fail(err, SKRFS_CLASS_CRYPTO,
                 "the boot measurements (PCR 0 to 7) changed since the wrapping key was attested");
@@ -164,8 +168,9 @@ static int rsa_decrypt(struct skrfs_tpm *tpm, const struct tpm_handle *key,
     TPMT_RSA_DECRYPT how = scheme_of(scheme);
     autoesys TPM2B_PUBLIC_KEY_RSA *message = NULL;
     memcpy(text.buffer, cipher.data, cipher.len);
-    TSS2_RC rc = TPM_RUN(Esys_RSA_Decrypt(tpm->esys, key->handle, session->handle, ESYS_TR_NONE,
-            ESYS_TR_NONE, &text, &how, &no_label, &message));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_RSA_Decrypt(tpm->esys, key->handle, session->handle, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &text, &how, &no_label, &message));
     if (rc != TSS2_RC_SUCCESS)
         return decrypt_failed(tpm, rc, scheme, err);
     return move_to_secret(message, ret_plain, err);

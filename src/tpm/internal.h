@@ -38,16 +38,14 @@ TSS2_RC skrfs_tpm_code(TSS2_RC rc);
  * that. */
 bool skrfs_tpm_again(TSS2_RC rc, unsigned attempt);
 
-/* Runs an ESYS call, again as long as the TPM asks for that. Value: the last TSS2_RC. */
-#define TPM_RUN(call)                                                                              \
-    __extension__({                                                                                \
-        TSS2_RC rc_;                                                                               \
+/* Runs an ESYS call, again as long as the TPM asks for that; `rc` is the last TSS2_RC. */
+#define TPM_RUN(rc, call)                                                                          \
+    do {                                                                                           \
         unsigned attempt_ = 0;                                                                     \
         do                                                                                         \
-            rc_ = (call);                                                                          \
-        while (skrfs_tpm_again(rc_, attempt_++));                                                  \
-        rc_;                                                                                       \
-    })
+            (rc) = (call);                                                                         \
+        while (skrfs_tpm_again((rc), attempt_++));                                                 \
+    } while (0)
 
 static inline void skrfs_tpm_unlock_p(struct skrfs_tpm **tpm) {
     if (*tpm)

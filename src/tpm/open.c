@@ -44,8 +44,9 @@ int skrfs_tpm_capability(
         struct skrfs_tpm *tpm, uint32_t property, uint32_t *ret_value, struct skrfs_error *err) {
     autoesys TPMS_CAPABILITY_DATA *data = NULL;
     TPMI_YES_NO more = 0;
-    TSS2_RC rc = TPM_RUN(Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-            TPM2_CAP_TPM_PROPERTIES, property, 1, &more, &data));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                        TPM2_CAP_TPM_PROPERTIES, property, 1, &more, &data));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "ask the TPM for its limits");
     const TPML_TAGGED_TPM_PROPERTY *list = &data->data.tpmProperties;

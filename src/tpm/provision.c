@@ -27,8 +27,9 @@ static int evict_old(struct skrfs_tpm *tpm, uint32_t handle, struct skrfs_error 
         *err = absent;
         return -1;
     }
-    TSS2_RC rc = TPM_RUN(Esys_EvictControl(tpm->esys, ESYS_TR_RH_OWNER, old.handle,
-            ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle, &none));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_EvictControl(tpm->esys, ESYS_TR_RH_OWNER, old.handle, ESYS_TR_PASSWORD,
+                        ESYS_TR_NONE, ESYS_TR_NONE, handle, &none));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "take the old attestation key away");
     old.handle = ESYS_TR_NONE;
@@ -38,8 +39,9 @@ static int evict_old(struct skrfs_tpm *tpm, uint32_t handle, struct skrfs_error 
 static int make_persistent(struct skrfs_tpm *tpm, const struct tpm_handle *key, uint32_t handle,
         struct skrfs_error *err) {
     autohandle kept = TPM_NAMED(tpm);
-    TSS2_RC rc = TPM_RUN(Esys_EvictControl(tpm->esys, ESYS_TR_RH_OWNER, key->handle,
-            ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle, &kept.handle));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_EvictControl(tpm->esys, ESYS_TR_RH_OWNER, key->handle, ESYS_TR_PASSWORD,
+                        ESYS_TR_NONE, ESYS_TR_NONE, handle, &kept.handle));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "keep the attestation key");
 }
 
@@ -53,9 +55,10 @@ int skrfs_tpm_make_ak(struct skrfs_tpm *tpm, struct skrfs_tpm_blob *ret_public,
     if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
     autohandle key = TPM_TRANSIENT(tpm);
-    TSS2_RC rc = TPM_RUN(Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD,
-            ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &ak_template, &no_data, &no_pcrs,
-            &key.handle, &public, NULL, NULL, NULL));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD,
+                        ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &ak_template, &no_data, &no_pcrs,
+                        &key.handle, &public, NULL, NULL, NULL));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "make the attestation key");
     if (evict_old(tpm, SKRFS_TPM_AK, err) < 0 || make_persistent(tpm, &key, SKRFS_TPM_AK, err) < 0)
@@ -72,8 +75,9 @@ static int undefine_old(struct skrfs_tpm *tpm, uint32_t index, struct skrfs_erro
         *err = absent;
         return -1;
     }
-    TSS2_RC rc = TPM_RUN(Esys_NV_UndefineSpace(
-            tpm->esys, ESYS_TR_RH_OWNER, old.handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_NV_UndefineSpace(tpm->esys, ESYS_TR_RH_OWNER, old.handle, ESYS_TR_PASSWORD,
+                        ESYS_TR_NONE, ESYS_TR_NONE));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "take the old index away");
     old.handle = ESYS_TR_NONE;
@@ -89,8 +93,9 @@ static int define(struct skrfs_tpm *tpm, uint32_t index, size_t size, struct tpm
                     .attributes = TPMA_NV_OWNERREAD | TPMA_NV_OWNERWRITE | TPMA_NV_AUTHREAD |
                                   TPMA_NV_AUTHWRITE | TPMA_NV_NO_DA,
                     .dataSize = (uint16_t)size}};
-    TSS2_RC rc = TPM_RUN(Esys_NV_DefineSpace(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
-            ESYS_TR_NONE, ESYS_TR_NONE, &no_auth, &public, &ret_index->handle));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_NV_DefineSpace(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &no_auth, &public, &ret_index->handle));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "define the index");
 }
 
@@ -103,8 +108,9 @@ static int write_all(struct skrfs_tpm *tpm, const struct tpm_handle *index, stru
         if (offset < data.len)
             memcpy(piece.buffer, data.data + offset,
                     len < data.len - offset ? len : data.len - offset);
-        TSS2_RC rc = TPM_RUN(Esys_NV_Write(tpm->esys, ESYS_TR_RH_OWNER, index->handle,
-                ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &piece, (uint16_t)offset));
+        TSS2_RC rc;
+        TPM_RUN(rc, Esys_NV_Write(tpm->esys, ESYS_TR_RH_OWNER, index->handle, ESYS_TR_PASSWORD,
+                            ESYS_TR_NONE, ESYS_TR_NONE, &piece, (uint16_t)offset));
         if (rc != TSS2_RC_SUCCESS)
             return skrfs_tpm_fail(tpm, rc, err, "write the index");
         offset += len;
@@ -140,7 +146,8 @@ int skrfs_tpm_pcr_extend(
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "there is no PCR %u", pcr);
     if (skrfs_tpm_lock(tpm, &held, err) < 0)
         return -1;
-    TSS2_RC rc = TPM_RUN(Esys_PCR_Extend(
-            tpm->esys, (ESYS_TR)pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &values));
+    TSS2_RC rc;
+    TPM_RUN(rc, Esys_PCR_Extend(tpm->esys, (ESYS_TR)pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                        ESYS_TR_NONE, &values));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "extend a PCR");
 }

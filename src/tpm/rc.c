@@ -101,10 +101,11 @@ int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_tpm **ret_held, struct sk
 
 void skrfs_tpm_handle_done(struct tpm_handle *handle) {
     ESYS_CONTEXT *esys = handle->tpm->esys;
+    TSS2_RC rc; /* nothing could be done about it: what stays loaded goes with the connection */
     if (!esys || handle->handle == ESYS_TR_NONE)
         return;
     if (handle->flush)
-        (void)TPM_RUN(Esys_FlushContext(esys, handle->handle));
+        TPM_RUN(rc, Esys_FlushContext(esys, handle->handle));
     else
         (void)Esys_TR_Close(esys, &handle->handle);
     handle->handle = ESYS_TR_NONE;
