@@ -1,6 +1,6 @@
-/* A growing byte buffer with a hard limit that wipes every byte it ever held: on growth, on reset and
- * at the end. Always NUL-terminated behind `len`, so that text in it is a C string. It may hold tokens
- * and other secrets of the network; plaintext key bytes live in struct skrfs_secret only.
+/* A growing byte buffer with a hard limit that wipes every byte it ever held: on growth, on reset
+ * and at the end. Always NUL-terminated behind `len`, so that text in it is a C string. It may hold
+ * tokens and other secrets of the network; plaintext key bytes live in struct skrfs_secret only.
  * Not thread safe. */
 #ifndef SKRFS_BASE_BUF_H
 #define SKRFS_BASE_BUF_H
@@ -27,17 +27,17 @@ struct skrfs_bytes {
 
 /* Appends `len` octets. Fails with BAD_ANSWER when the limit would be passed, NO_MEMORY otherwise;
  * the contents are unchanged then. */
-int skrfs_buf_append(struct skrfs_buf *buf, const void *data, size_t len, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
-int skrfs_buf_append_text(struct skrfs_buf *buf, const char *text, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_buf_append(struct skrfs_buf *buf, const void *data, size_t len,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_buf_append_text(
+        struct skrfs_buf *buf, const char *text, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_buf_printf(struct skrfs_buf *buf, struct skrfs_error *err, const char *format, ...)
         SKRFS_PRINTF(3, 4) SKRFS_MUST_CHECK;
 
-/* Makes room for `len` more octets and adds them uninitialised to the contents; *ret_space points at
- * the first of them, valid until the next call on the buffer. */
-int skrfs_buf_extend(struct skrfs_buf *buf, size_t len, uint8_t **ret_space, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+/* Makes room for `len` more octets and adds them uninitialised to the contents; *ret_space points
+ * at the first of them, valid until the next call on the buffer. */
+int skrfs_buf_extend(struct skrfs_buf *buf, size_t len, uint8_t **ret_space,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* The contents as a C string: "" while nothing was appended. Valid until the next call. */
 const char *skrfs_buf_text(const struct skrfs_buf *buf);

@@ -1,4 +1,5 @@
-/* Scope owns: variables that release what they hold when they go out of scope, and an explicit move.
+/* Scope owns: variables that release what they hold when they go out of scope, and an explicit
+ * move.
  *
  *     skrfs_autofree char *text = NULL;
  *     skrfs_autoclose int fd = -1;
@@ -14,7 +15,8 @@
 
 #define SKRFS_CLEANUP(function) __attribute__((cleanup(function)))
 
-/* Declares `function_p`, the scope-exit form of a release function that takes `type *` and a NULL. */
+/* Declares `function_p`, the scope-exit form of a release function that takes `type *` and a NULL.
+ */
 #define SKRFS_DEFINE_CLEANUP(type, function)                                                       \
     static inline void function##_p(type **pointer) {                                              \
         if (*pointer)                                                                              \

@@ -4,8 +4,10 @@
 
 #include <skrfs/base/buf.h>
 
-/* Reads a file to its end into `out`, which must be empty. A file longer than out->max is an error. */
-int skrfs_file_read(const char *path, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Reads a file to its end into `out`, which must be empty. A file longer than out->max is an error.
+ */
+int skrfs_file_read(
+        const char *path, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The same from a descriptor's present position. */
 int skrfs_fd_read_all(int fd, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Reads exactly `len` octets; end of file before that is BAD_ANSWER. EINTR is retried. */

@@ -1,6 +1,6 @@
-/* An ordinary heap that wipes what it frees, for libraries that take an allocator: what passes through
- * them (tokens, requests, answers) does not stay behind. Not for plaintext key bytes, which live in
- * struct skrfs_secret. Thread safe. Blocks of this heap are freed by this heap only. */
+/* An ordinary heap that wipes what it frees, for libraries that take an allocator: what passes
+ * through them (tokens, requests, answers) does not stay behind. Not for plaintext key bytes, which
+ * live in struct skrfs_secret. Thread safe. Blocks of this heap are freed by this heap only. */
 #ifndef SKRFS_BASE_HEAP_H
 #define SKRFS_BASE_HEAP_H
 

@@ -1,6 +1,7 @@
-/* The log: one line an event on standard error, with the journal's priority prefix ("<4>") when standard
- * error is the journal (JOURNAL_STREAM), without it elsewhere. Every line may be published: no token, no
- * key byte, no answer's body at any level. Libraries return errors; only the edges log. Thread safe. */
+/* The log: one line an event on standard error, with the journal's priority prefix ("<4>") when
+ * standard error is the journal (JOURNAL_STREAM), without it elsewhere. Every line may be
+ * published: no token, no key byte, no answer's body at any level. Libraries return errors; only
+ * the edges log. Thread safe. */
 #ifndef SKRFS_BASE_LOG_H
 #define SKRFS_BASE_LOG_H
 
@@ -11,7 +12,8 @@ enum skrfs_log_level { SKRFS_LOG_ERROR, SKRFS_LOG_WARNING, SKRFS_LOG_INFO, SKRFS
 /* Most verbose level that is written (default INFO). */
 void skrfs_log_set_level(enum skrfs_log_level level);
 enum skrfs_log_level skrfs_log_level(void);
-/* A word in front of each line that says which process speaks ("keeper", "courier"); kept by pointer. */
+/* A word in front of each line that says which process speaks ("keeper", "courier"); kept by
+ * pointer. */
 void skrfs_log_set_name(const char *name);
 void skrfs_log(enum skrfs_log_level level, const char *format, ...) SKRFS_PRINTF(2, 3);
 

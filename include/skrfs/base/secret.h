@@ -1,9 +1,9 @@
 /* Secret memory: the only place for plaintext key bytes.
  *
- * Secrets are packed into one arena of memfd_secret(2) memory, which is not in the kernel's direct map
- * and cannot be read by other processes (Linux 5.14 and later); where the kernel lacks it, into locked
- * pages between guard pages. Either is left out of core dumps (MADV_DONTDUMP) and of children
- * (MADV_DONTFORK), and a secret is wiped when its last reference goes.
+ * Secrets are packed into one arena of memfd_secret(2) memory, which is not in the kernel's direct
+ * map and cannot be read by other processes (Linux 5.14 and later); where the kernel lacks it, into
+ * locked pages between guard pages. Either is left out of core dumps (MADV_DONTDUMP) and of
+ * children (MADV_DONTFORK), and a secret is wiped when its last reference goes.
  *
  * Pages of memfd_secret cannot be the source of a write to the FUSE device (EFAULT): a reply passes
  * through a stage, one small locked page run per worker that is wiped after the reply.
@@ -31,15 +31,15 @@ struct skrfs_secret_stats {
     size_t secrets; /* secrets alive */
 };
 
-/* Sets the arena up before the process's sandbox closes; without it the first secret does. `reserve`
- * octets are mapped at once (0: a default of 256 KiB), more when needed. `force_locked` takes the way
- * of kernels without memfd_secret. May be called once. Fails with NO_MEMORY, naming RLIMIT_MEMLOCK,
- * when memory cannot be locked: secrets are never kept in memory that is not. */
+/* Sets the arena up before the process's sandbox closes; without it the first secret does.
+ * `reserve` octets are mapped at once (0: a default of 256 KiB), more when needed. `force_locked`
+ * takes the way of kernels without memfd_secret. May be called once. Fails with NO_MEMORY, naming
+ * RLIMIT_MEMLOCK, when memory cannot be locked: secrets are never kept in memory that is not. */
 int skrfs_secret_setup(size_t reserve, bool force_locked, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* A new secret of `len` zero octets (1 to SKRFS_SECRET_MAX) with one reference. */
-int skrfs_secret_new(size_t len, struct skrfs_secret **ret_secret, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_secret_new(
+        size_t len, struct skrfs_secret **ret_secret, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* A new secret with a copy of `data`. */
 int skrfs_secret_copy(const void *data, size_t len, struct skrfs_secret **ret_secret,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -64,8 +64,8 @@ void skrfs_secret_get_stats(struct skrfs_secret_stats *ret_stats);
 const char *skrfs_secret_kind_name(enum skrfs_secret_kind kind);
 
 /* A stage of `size` octets for one thread. */
-int skrfs_stage_new(size_t size, struct skrfs_stage **ret_stage, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_stage_new(
+        size_t size, struct skrfs_stage **ret_stage, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_stage_free(struct skrfs_stage *stage);
 SKRFS_DEFINE_CLEANUP(struct skrfs_stage, skrfs_stage_free)
 /* Copies up to `len` octets from `offset` of the secret into the stage. Returns where they are;

@@ -1,27 +1,31 @@
 /* The configuration: INI files, checked whole, into one immutable value. See skrfs.conf(5).
  *
- *     [attestation]                              needed when there is a key
+ *     [attestation]                       needed when there is a key
  *     url = https://NAME.REGION.attest.azure.net
  *     [vault NAME]
- *     url = https://NAME.vault.azure.net         host and port, no path
- *     identity = system                          or client-id:, object-id:, resource-id:
- *     resource = https://vault.azure.net         needed for hosts outside the known clouds
- *     [key FILE]                                 letters, digits, '.', '_', '-'; no '.' in front; up to 100
- *     vault = NAME                               may be left out when there is one
- *     name =, version =                          in the vault: FILE, and the current one
- *     format = pem                               der, pem, jwk, raw, openssh, pub.pem, pub.der, pub.jwk
- *     enc = RSA_AES_KEY_WRAP_256                 or RSA_AES_KEY_WRAP_384, CKM_RSA_AES_KEY_WRAP
- *     owner =, group =                           names or numbers
- *     mode = 0400                                read bits only
- *     allow =, deny =                            rules of access/access.h; indented lines continue the list
+ *     url = https://NAME.vault.azure.net  host and port, no path
+ *     identity = system                   or client-id:, object-id:, resource-id:
+ *     resource = https://vault.azure.net  needed for hosts outside the known clouds
+ *     [key FILE]                          up to 100 letters, digits, '.', '_', '-'; no '.' in front
+ *     vault = NAME                        may be left out when there is one
+ *     name =, version =                   in the vault: FILE, and the current one
+ *     format = pem                        the names of base/format.h
+ *     enc = RSA_AES_KEY_WRAP_256          or RSA_AES_KEY_WRAP_384, CKM_RSA_AES_KEY_WRAP
+ *     owner =, group =                    names or numbers
+ *     mode = 0400                         read bits only
+ *     allow =, deny =                     rules of access/access.h; indented lines continue them
  *     refresh = 1h
  *     stale = 0
- *     [network] ca-file, proxy, connect-timeout, deadline     [imds] url     [tpm] tcti, event-log
- *     [mount] path, allow-other                               [lab] dir
+ *     [network] ca-file, proxy, connect-timeout, deadline
+ *     [imds] url
+ *     [tpm] tcti, event-log
+ *     [mount] path, allow-other
+ *     [lab] dir
  *
- * Comments begin with ';' or '#' in front of a line, or with a ';' behind a blank. Names begin in the first
- * column. Text is UTF-8. A section, and a name in it, is there once a file. A drop-in may add sections, and may
- * open one again to set more names or to set one anew: the later file wins. */
+ * Comments begin with ';' or '#' in front of a line, or with a ';' behind a blank. Names begin in
+ * the first column. Text is UTF-8. A section, and a name in it, is there once a file. A drop-in may
+ * add sections, and may open one again to set more names or to set one anew: the later file wins.
+ */
 #ifndef SKRFS_CONF_CONF_H
 #define SKRFS_CONF_CONF_H
 
@@ -36,23 +40,23 @@
 
 struct skrfs_conf_vault {
     char *name;
-    char *url;      /* https, no trailing slash */
+    char *url; /* https, no trailing slash */
     char *host;
-    char *identity; /* "system" by default */
-    char *resource; /* NULL: from the host's suffix */
+    char *identity;   /* "system" by default */
+    char *resource;   /* NULL: from the host's suffix */
     bool managed_hsm; /* the host is a Managed HSM's, by its suffix or its resource */
 };
 
 struct skrfs_conf_key {
-    char *file;     /* the section's name: keys/<file> */
-    size_t vault;   /* index */
-    char *name;     /* in the vault; the file's name by default */
-    char *version;  /* NULL: the current one */
-    enum skrfs_format format;   /* pem by default */
-    char *enc;      /* "RSA_AES_KEY_WRAP_256" by default */
-    struct skrfs_guard guard;   /* owner and group: of who reads the configuration; mode 0400 */
-    uint64_t refresh_ns;        /* 1h by default */
-    uint64_t stale_ns;          /* 0 by default */
+    char *file;               /* the section's name: keys/<file> */
+    size_t vault;             /* index */
+    char *name;               /* in the vault; the file's name by default */
+    char *version;            /* NULL: the current one */
+    enum skrfs_format format; /* pem by default */
+    char *enc;                /* "RSA_AES_KEY_WRAP_256" by default */
+    struct skrfs_guard guard; /* owner and group: of who reads the configuration; mode 0400 */
+    uint64_t refresh_ns;      /* 1h by default */
+    uint64_t stale_ns;        /* 0 by default */
 };
 
 struct skrfs_conf {
@@ -61,24 +65,25 @@ struct skrfs_conf {
     size_t vault_count;
     struct skrfs_conf_key *keys;
     size_t key_count;
-    char *ca_file, *proxy;      /* NULL: the system's store; none */
+    char *ca_file, *proxy;       /* NULL: the system's store; none */
     uint64_t connect_timeout_ns; /* 5s; 1s to 1h */
-    uint64_t deadline_ns;       /* 30s: longest wait of one open; 1s to 1h */
-    char *imds_url;             /* NULL: the real one */
-    char *tcti;                 /* NULL: device:/dev/tpmrm0 */
-    char *event_log;            /* NULL: the kernel's */
-    char *mount_path;           /* NULL: given on the command line */
-    bool allow_other;           /* true by default for root */
-    char *lab_dir;              /* [lab] dir: set by `skrfs lab up` alone; every status says that it is a lab */
-    char *source;               /* path that was read, for messages */
+    uint64_t deadline_ns;        /* 30s: longest wait of one open; 1s to 1h */
+    char *imds_url;              /* NULL: the real one */
+    char *tcti;                  /* NULL: device:/dev/tpmrm0 */
+    char *event_log;             /* NULL: the kernel's */
+    char *mount_path;            /* NULL: given on the command line */
+    bool allow_other;            /* true by default for root */
+    char *lab_dir; /* [lab] dir: set by `skrfs lab up` alone; every status says that it is a lab */
+    char *source;  /* path that was read, for messages */
 };
 
-/* Reads `path` (NULL: SKRFS_CONF_PATH) and, beside it, `<path>.d/` drop-ins (*.conf in order of name). A wrong
- * configuration is refused whole: CONFIG, "file:line:column: what, and what was probably meant"; the first wrong
- * place is reported. So is a file that is not there or that everybody may write. SYSTEM when it cannot be read.
- * Thread safe as far as getpwnam_r and getgrnam_r are. */
-int skrfs_conf_load(const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+/* Reads `path` (NULL: SKRFS_CONF_PATH) and, beside it, `<path>.d/` drop-ins (*.conf in order of
+ * name). A wrong configuration is refused whole: CONFIG, "file:line:column: what, and what was
+ * probably meant"; the first wrong place is reported. So is a file that is not there or that
+ * everybody may write. SYSTEM when it cannot be read. Thread safe as far as getpwnam_r and
+ * getgrnam_r are. */
+int skrfs_conf_load(
+        const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The same from text already read; `name` is used in messages. For tests and fuzzing. */
 int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -1,9 +1,9 @@
-/* Strict, bounded JSON over jansson: duplicate members, trailing octets, NUL in strings, more than 32
- * levels and more than the given size are refused, and so are integers that do not fit into int64_t
- * (rounding one silently would be worse). A document is an object or an array. Everything jansson
- * allocates is wiped when it is freed, since documents carry tokens. A `const struct skrfs_json *`
- * inside a document is borrowed and lives as long as its root. One document is used by one thread at a
- * time; the functions are otherwise thread safe. */
+/* Strict, bounded JSON over jansson: duplicate members, trailing octets, NUL in strings, more than
+ * 32 levels and more than the given size are refused, and so are integers that do not fit into
+ * int64_t (rounding one silently would be worse). A document is an object or an array. Everything
+ * jansson allocates is wiped when it is freed, since documents carry tokens. A `const struct
+ * skrfs_json *` inside a document is borrowed and lives as long as its root. One document is used
+ * by one thread at a time; the functions are otherwise thread safe. */
 #ifndef SKRFS_JSON_JSON_H
 #define SKRFS_JSON_JSON_H
 
@@ -62,21 +62,22 @@ int skrfs_json_want_string(const struct skrfs_json *json, const char *name, cons
 int skrfs_json_need_base64(const struct skrfs_json *json, const char *name, int kind,
         struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* Builds a value from a format of jansson's json_pack, e.g. skrfs_json_pack(&value, err, "{s:s, s:i,
- * s:o}", "a", "text", "b", 7, "c", child): `o` takes the child over (a struct skrfs_json *), also when
- * the call fails; `s*` leaves out a NULL string; `s%` takes text and size_t length; `I` an int64_t. */
-int skrfs_json_pack(struct skrfs_json **ret_json, struct skrfs_error *err, const char *format, ...)
-        SKRFS_MUST_CHECK;
+/* Builds a value from a format of jansson's json_pack, e.g. skrfs_json_pack(&value, err, "{s:s,
+ * s:i, s:o}", "a", "text", "b", 7, "c", child): `o` takes the child over (a struct skrfs_json *),
+ * also when the call fails; `s*` leaves out a NULL string; `s%` takes text and size_t length; `I`
+ * an int64_t. */
+int skrfs_json_pack(struct skrfs_json **ret_json, struct skrfs_error *err, const char *format,
+        ...) SKRFS_MUST_CHECK;
 int skrfs_json_new_array(struct skrfs_json **ret_json, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Appends `value`, taking it over also when it fails. */
-int skrfs_json_append(struct skrfs_json *array, struct skrfs_json *value, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_json_append(struct skrfs_json *array, struct skrfs_json *value,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Sets a member, taking `value` over also when it fails. */
 int skrfs_json_set(struct skrfs_json *object, const char *name, struct skrfs_json *value,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* A deep copy. */
-int skrfs_json_copy(const struct skrfs_json *json, struct skrfs_json **ret_json, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_json_copy(const struct skrfs_json *json, struct skrfs_json **ret_json,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Appends the compact text; members keep their order. `pretty` indents by two for people. */
 int skrfs_json_print(const struct skrfs_json *json, bool pretty, struct skrfs_buf *out,
