@@ -1,5 +1,5 @@
-/* What a TEE hands to the attestation service: made by `tee` in the keeper, carried by the courier's
- * protocol, put into the request by `azure`. Nothing in it is secret. */
+/* What a TEE hands to the attestation service: made by `tee` in the keeper, carried by the
+ * courier's protocol, put into the request by `azure`. Nothing in it is secret. */
 #ifndef SKRFS_EVIDENCE_EVIDENCE_H
 #define SKRFS_EVIDENCE_EVIDENCE_H
 
@@ -25,16 +25,18 @@ struct skrfs_evidence {
     struct skrfs_buf ak_public;          /* TPM2B_PUBLIC */
     struct skrfs_buf quote, quote_signature;
     uint8_t pcrs[8][32];
-    struct skrfs_buf key_public;         /* TPM2B_PUBLIC of the wrapping key */
+    struct skrfs_buf key_public; /* TPM2B_PUBLIC of the wrapping key */
     struct skrfs_buf key_certify, key_certify_signature;
 };
 
-/* An empty value with every buffer's limit set; _done wipes and frees, and leaves it empty again. */
+/* An empty value with every buffer's limit set; _done wipes and frees, and leaves it empty again.
+ */
 void skrfs_evidence_init(struct skrfs_evidence *evidence);
 void skrfs_evidence_done(struct skrfs_evidence *evidence);
 #define skrfs_autoevidence SKRFS_CLEANUP(skrfs_evidence_done) struct skrfs_evidence
 
-/* The attestation service's answer to a confidential VM: a token that only the wrapping key opens. */
+/* The attestation service's answer to a confidential VM: a token that only the wrapping key opens.
+ */
 struct skrfs_sealed_token {
     struct skrfs_buf inner_key; /* RSAES-PKCS1-v1_5 to the wrapping key: 256 octets */
     struct skrfs_buf iv;        /* 12 octets */

@@ -1,19 +1,20 @@
-/* The TPM, over ESYS (tpm2-tss): only what an Azure confidential VM's evidence needs. Password sessions
- * with the empty owner password, as the platform sets it up. Nothing stays loaded between calls: every
- * transient object and session is flushed. One connection, one command at a time: calls on one object are
- * serialised inside, so it is thread safe.
+/* The TPM, over ESYS (tpm2-tss): only what an Azure confidential VM's evidence needs. Password
+ * sessions with the empty owner password, as the platform sets it up. Nothing stays loaded between
+ * calls: every transient object and session is flushed. One connection, one command at a time:
+ * calls on one object are serialised inside, so it is thread safe.
  *
- * Errors: a TSS2 response code is kept in `upstream`. TPM_RC_RETRY and its kin are retried a few times,
- * then UNAVAILABLE and retryable. A handle that does not exist is NO_TEE; an index that was defined but
- * never written (0x14A) is UNAVAILABLE and retryable; a changed PCR or an unknown wrapped key is CRYPTO. */
+ * Errors: a TSS2 response code is kept in `upstream`. TPM_RC_RETRY and its kin are retried a few
+ * times, then UNAVAILABLE and retryable. A handle that does not exist is NO_TEE; an index that was
+ * defined but never written (0x14A) is UNAVAILABLE and retryable; a changed PCR or an unknown
+ * wrapped key is CRYPTO. */
 #ifndef SKRFS_TPM_TPM_H
 #define SKRFS_TPM_TPM_H
 
 #include <skrfs/base/secret.h>
 
-#define SKRFS_TPM_PCRS 8                      /* PCR 0 to 7 of the SHA-256 bank */
-#define SKRFS_TPM_NV_MAX ((size_t)16 * 1024)  /* largest index that is read */
-#define SKRFS_TPM_BLOB_MAX 1024               /* largest public area, attestation or signature */
+#define SKRFS_TPM_PCRS 8                     /* PCR 0 to 7 of the SHA-256 bank */
+#define SKRFS_TPM_NV_MAX ((size_t)16 * 1024) /* largest index that is read */
+#define SKRFS_TPM_BLOB_MAX 1024              /* largest public area, attestation or signature */
 #define SKRFS_TPM_NV_HCL_REPORT 0x01400001U
 #define SKRFS_TPM_NV_USER_DATA 0x01400002U
 #define SKRFS_TPM_NV_AK_CERT 0x01C101D0U
@@ -34,28 +35,31 @@ struct skrfs_tpm_attestation {
     struct skrfs_tpm_blob signature;
 };
 
-/* The ephemeral, PCR-bound decryption key: an RSA-2048 primary in the NULL hierarchy whose private half
- * never leaves the TPM. It is made anew, bit for bit, for each use (facts: same template, same seed). */
+/* The ephemeral, PCR-bound decryption key: an RSA-2048 primary in the NULL hierarchy whose private
+ * half never leaves the TPM. It is made anew, bit for bit, for each use (facts: same template, same
+ * seed). */
 struct skrfs_tpm_ephemeral {
     struct skrfs_tpm_blob public; /* TPM2B_PUBLIC with its size */
     uint8_t modulus[256];
-    uint8_t pcr_digest[32];       /* SHA-256 over PCR 0 to 7: its policy */
-    uint8_t unique[256];          /* the template's unique field: a new value makes a new key */
+    uint8_t pcr_digest[32]; /* SHA-256 over PCR 0 to 7: its policy */
+    uint8_t unique[256];    /* the template's unique field: a new value makes a new key */
 };
 
-/* Opens the TPM named by a TCTI configuration ("device:/dev/tpmrm0", "swtpm:host=...,port=..."), or the
- * default for NULL. No TPM there is NO_TEE, one that this process may not open is SYSTEM. Sets TSS2_LOG to
- * "all+NONE" in the environment, unless it is set, so that libtss2 stays off standard error: call it
- * before other threads read the environment. */
-int skrfs_tpm_open(const char *tcti, struct skrfs_tpm **ret_tpm, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Talks to a TPM through a connected SOCK_STREAM or SEQPACKET descriptor that carries whole commands and
- * responses (the relay, see tpm/relay.h); takes the descriptor over when it succeeds. */
+/* Opens the TPM named by a TCTI configuration ("device:/dev/tpmrm0", "swtpm:host=...,port=..."), or
+ * the default for NULL. No TPM there is NO_TEE, one that this process may not open is SYSTEM. Sets
+ * TSS2_LOG to "all+NONE" in the environment, unless it is set, so that libtss2 stays off standard
+ * error: call it before other threads read the environment. */
+int skrfs_tpm_open(
+        const char *tcti, struct skrfs_tpm **ret_tpm, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Talks to a TPM through a connected SOCK_STREAM or SEQPACKET descriptor that carries whole
+ * commands and responses (the relay, see tpm/relay.h); takes the descriptor over when it succeeds.
+ */
 int skrfs_tpm_open_fd(int fd, struct skrfs_tpm **ret_tpm, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_tpm_close(struct skrfs_tpm *tpm);
 SKRFS_DEFINE_CLEANUP(struct skrfs_tpm, skrfs_tpm_close)
 
-/* Reads a whole index, its size from NV_ReadPublic, in pieces no larger than the TPM's own limit, from
- * offset 0 up. */
+/* Reads a whole index, its size from NV_ReadPublic, in pieces no larger than the TPM's own limit,
+ * from offset 0 up. */
 int skrfs_tpm_nv_read(struct skrfs_tpm *tpm, uint32_t index, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The SHA-256 values of PCR 0 to 7. */
@@ -67,15 +71,21 @@ int skrfs_tpm_read_public(struct skrfs_tpm *tpm, uint32_t handle, struct skrfs_t
 /* Quote of PCR 0 to 7 by the AK, no qualifying data, the AK's own scheme. */
 int skrfs_tpm_quote(struct skrfs_tpm *tpm, uint32_t ak, struct skrfs_tpm_attestation *ret_quote,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Makes the ephemeral key for the given PCR values and has the AK certify it. `unique` NULL: all zeros. */
+/* Makes the ephemeral key for the given PCR values and has the AK certify it. `unique` NULL: all
+ * zeros. */
 int skrfs_tpm_ephemeral(struct skrfs_tpm *tpm, uint32_t ak, const uint8_t pcrs[SKRFS_TPM_PCRS][32],
         const uint8_t unique[256], struct skrfs_tpm_ephemeral *ret_key,
         struct skrfs_tpm_attestation *ret_certified, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-enum skrfs_tpm_scheme { SKRFS_TPM_RSAES, SKRFS_TPM_OAEP_SHA1, SKRFS_TPM_OAEP_SHA256, SKRFS_TPM_OAEP_SHA384 };
-/* Decrypts with the ephemeral key (made again, compared with `key`, policy session over PCR 0 to 7),
- * straight into secret memory. A TPM that no longer makes the same key (reboot) or whose PCRs changed is
- * CRYPTO and says so; SHA-384 on a TPM without it is CONFIG. */
+enum skrfs_tpm_scheme {
+    SKRFS_TPM_RSAES,
+    SKRFS_TPM_OAEP_SHA1,
+    SKRFS_TPM_OAEP_SHA256,
+    SKRFS_TPM_OAEP_SHA384
+};
+/* Decrypts with the ephemeral key (made again, compared with `key`, policy session over PCR 0 to
+ * 7), straight into secret memory. A TPM that no longer makes the same key (reboot) or whose PCRs
+ * changed is CRYPTO and says so; SHA-384 on a TPM without it is CONFIG. */
 int skrfs_tpm_decrypt(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *key,
         enum skrfs_tpm_scheme scheme, struct skrfs_bytes cipher, struct skrfs_secret **ret_plain,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
