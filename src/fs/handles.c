@@ -30,7 +30,7 @@ static int grow(struct handles *handles) {
     size_t cap = handles->cap ? handles->cap * 2 : 64;
     if (cap > UINT32_MAX)
         return ENFILE;
-    struct handle **slots = realloc(handles->slots, cap * sizeof *slots);
+    struct handle **slots = reallocarray(handles->slots, cap, sizeof(void *));
     if (!slots)
         return ENOMEM;
     handles->slots = slots;

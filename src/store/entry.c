@@ -28,16 +28,20 @@ static const char *normal_version(const struct record *record, const char *versi
     return version ? version : "";
 }
 
-struct entry *entry_find(struct record *record, const char *version, int format) {
-    const char *wanted = normal_version(record, version);
+static struct entry *find_other(struct record *record, const char *wanted, int format) {
     struct entry *entry;
-    if (format == STORE_RELEASE && !*wanted)
-        return &record->current;
     LIST_FOREACH(entry, &record->others, beside) {
         if (entry->format == format && !strcmp(entry->version, wanted))
             return entry;
     }
     return NULL;
+}
+
+struct entry *entry_find(struct record *record, const char *version, int format) {
+    const char *wanted = normal_version(record, version);
+    if (format == STORE_RELEASE && !*wanted)
+        return &record->current;
+    return find_other(record, wanted, format);
 }
 
 static bool is_idle(const struct entry *entry) {
@@ -68,18 +72,28 @@ static int make_room(struct record *record, struct skrfs_error *err) {
     return 0;
 }
 
+static int new_other(struct record *record, const char *wanted, int format,
+        struct entry **ret_entry, struct skrfs_error *err) {
+    if (make_room(record, err))
+        return -1;
+    struct entry *entry = malloc(sizeof *entry);
+    if (!entry)
+        return skrfs_fail_memory(err);
+    entry_init(entry, record, wanted, format);
+    LIST_INSERT_HEAD(&record->others, entry, beside);
+    record->other_count++;
+    *ret_entry = entry;
+    return 0;
+}
+
 int entry_get(struct record *record, const char *version, int format, struct entry **ret_entry,
         struct skrfs_error *err) {
-    struct entry *entry = entry_find(record, version, format);
-    if (!entry) {
-        if (make_room(record, err))
+    const char *wanted = normal_version(record, version);
+    struct entry *entry = &record->current;
+    if (format != STORE_RELEASE || *wanted) {
+        entry = find_other(record, wanted, format);
+        if (!entry && new_other(record, wanted, format, &entry, err))
             return -1;
-        entry = malloc(sizeof *entry);
-        if (!entry)
-            return skrfs_fail_memory(err);
-        entry_init(entry, record, normal_version(record, version), format);
-        LIST_INSERT_HEAD(&record->others, entry, beside);
-        record->other_count++;
     }
     entry->used_ns = skrfs_now_ns();
     *ret_entry = entry;

@@ -71,14 +71,15 @@ static void describe(void *context, struct skrfs_access_needs needs, struct skrf
 
 static int report(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err) {
-    (void)context;
+    struct skrfs_fs_stats stats;
     switch (which) {
     case SKRFS_REPORT_HEALTH:
         return skrfs_buf_append_text(out, "ok\n", err);
     case SKRFS_REPORT_STATUS:
         return skrfs_buf_append_text(out, "{}\n", err);
     case SKRFS_REPORT_METRICS:
-        return skrfs_buf_append_text(out, "# EOF\n", err);
+        skrfs_fs_get_stats(*(struct skrfs_fs **)context, &stats);
+        return skrfs_buf_printf(out, err, "requests %llu\n", (unsigned long long)stats.requests);
     case SKRFS_REPORT_WHY:
         return skrfs_buf_printf(out, err, "why %s\n", files[key]);
     }
@@ -103,11 +104,12 @@ static void *wipe_when_told(void *arg) {
     return NULL;
 }
 
-static int serve(const struct fixture *fixture, const struct skrfs_fs_options *options,
-        struct skrfs_error *err) {
+static int serve(
+        const struct fixture *fixture, struct skrfs_fs_options *options, struct skrfs_error *err) {
     struct wiper wiper = {.control = fixture->control, .store = options->store};
     pthread_t thread;
     struct skrfs_fs *fs = NULL;
+    options->report_context = &fs;
     if (skrfs_fs_new(options, fixture->fd, fixture->handover, &fs, err))
         return -1;
     if (pthread_create(&thread, NULL, wipe_when_told, &wiper))

@@ -246,6 +246,35 @@ static void test_interrupt_storm(void **state) {
     assert_content(&fixture, "keys/beta", "pem beta v1");
 }
 
+static long requests(void) {
+    char data[64] = {0};
+    int fd = open_ok(&fixture, "status/metrics");
+    assert_true(read(fd, data, sizeof data - 1) > 9);
+    close(fd);
+    return strtol(data + strlen("requests "), NULL, 10);
+}
+
+/* OPEN and READ, with RELEASE behind them: no LOOKUP, no GETATTR, no FLUSH. */
+static void test_round_trips(void **state) {
+    enum { OPENS = 100 };
+    char data[4096];
+    (void)state;
+    assert_content(&fixture, "keys/alpha", "pem alpha v1");
+    assert_int_equal(size_of(&fixture, "keys/alpha"), 12);
+    (void)requests();
+    long before = requests(), own = requests() - before;
+    before = requests();
+    for (unsigned i = 0; i < OPENS; i++) {
+        int fd = open_ok(&fixture, "keys/alpha");
+        assert_int_equal(read(fd, data, sizeof data), 12);
+        close(fd);
+    }
+    long trips = requests() - before - own;
+    /* A RELEASE is not waited for: the last ones may not be counted yet. */
+    if (trips < 3 * OPENS - 4 || trips > 3 * OPENS + 4)
+        fail_msg("%ld requests for %d times open, read and close", trips, OPENS);
+}
+
 struct cache_range {
     uint64_t off, len;
 };
@@ -302,6 +331,7 @@ int main(void) {
             cmocka_unit_test_setup_teardown(test_interrupts, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_waiting_costs_no_thread, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_interrupt_storm, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(test_round_trips, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_page_cache, set_up, tear_down),
     };
     fixture_require();
