@@ -39,7 +39,10 @@ static int create(struct skrfs_tpm *tpm, const uint8_t pcr_digest[32], const uin
     TPM_RUN(rc, Esys_CreatePrimary(tpm->esys, ESYS_TR_RH_NULL, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                         ESYS_TR_NONE, &no_sensitive, &template, &no_data, &no_pcrs,
                         &ret_key->handle, ret_public, NULL, NULL, NULL));
-    return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "make the wrapping key");
+    if (rc != TSS2_RC_SUCCESS)
+        return skrfs_tpm_fail(tpm, rc, err, "make the wrapping key");
+    skrfs_tpm_handle_loaded(ret_key);
+    return 0;
 }
 
 static int certify(struct skrfs_tpm *tpm, uint32_t ak, const struct tpm_handle *key,
@@ -107,6 +110,7 @@ static int open_policy(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *
                         TPM2_ALG_SHA256, &ret_session->handle));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "begin a policy session");
+    skrfs_tpm_handle_loaded(ret_session);
     memcpy(digest.buffer, key->pcr_digest, 32);
     TPM_RUN(rc, Esys_PolicyPCR(tpm->esys, ret_session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
                         ESYS_TR_NONE, &digest, &skrfs_tpm_pcr_selection));

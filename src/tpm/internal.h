@@ -9,6 +9,9 @@
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_mu.h>
 
+/* More than one operation loads. */
+#define TPM_LEFT_MAX 8
+
 struct skrfs_tpm {
     pthread_mutex_t lock;
     char *name; /* its TCTI, for people */
@@ -16,6 +19,9 @@ struct skrfs_tpm {
     bool loaded;        /* the TCTI is the loader's, not tcti_fd.c's */
     ESYS_CONTEXT *esys; /* NULL after a broken exchange, until it is made anew */
     size_t nv_piece;    /* octets of an index that one command moves */
+    uint32_t
+            left[TPM_LEFT_MAX]; /* loaded when an exchange broke off: flushed before the next one */
+    size_t left_count;
 };
 
 /* tcti_fd.c: a TCTI over a connected descriptor, which it owns from then on. */
@@ -67,7 +73,10 @@ struct tpm_handle {
     struct skrfs_tpm *tpm;
     ESYS_TR handle;
     bool flush;
+    uint32_t number; /* the TPM's own, of what is to be flushed */
 };
+/* Once it was loaded: notes its number. */
+void skrfs_tpm_handle_loaded(struct tpm_handle *handle);
 void skrfs_tpm_handle_done(struct tpm_handle *handle);
 #define autohandle SKRFS_CLEANUP(skrfs_tpm_handle_done) struct tpm_handle
 #define TPM_TRANSIENT(owner)                                                                       \

@@ -61,6 +61,7 @@ int skrfs_tpm_make_ak(struct skrfs_tpm *tpm, struct skrfs_tpm_blob *ret_public,
                         &key.handle, &public, NULL, NULL, NULL));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "make the attestation key");
+    skrfs_tpm_handle_loaded(&key);
     if (evict_old(tpm, SKRFS_TPM_AK, err) < 0 || make_persistent(tpm, &key, SKRFS_TPM_AK, err) < 0)
         return -1;
     return skrfs_tpm_store_public(public, ret_public, ret_modulus, err);

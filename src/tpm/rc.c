@@ -90,23 +90,56 @@ int skrfs_tpm_fail(struct skrfs_tpm *tpm, TSS2_RC rc, struct skrfs_error *err, c
     return -1;
 }
 
+/* TPM2_FlushContext without ESYS, which knows nothing of what was loaded before it was made anew.
+ * That the TPM does not know it either is as good. */
+static TSS2_RC flush_number(TSS2_TCTI_CONTEXT *tcti, uint32_t number) {
+    uint8_t command[14], response[TPM2_MAX_RESPONSE_SIZE];
+    size_t at = 0, len = sizeof(response);
+    (void)Tss2_MU_TPM2_ST_Marshal(TPM2_ST_NO_SESSIONS, command, sizeof(command), &at);
+    (void)Tss2_MU_UINT32_Marshal(sizeof(command), command, sizeof(command), &at);
+    (void)Tss2_MU_TPM2_CC_Marshal(TPM2_CC_FlushContext, command, sizeof(command), &at);
+    (void)Tss2_MU_UINT32_Marshal(number, command, sizeof(command), &at);
+    TSS2_RC rc = Tss2_Tcti_Transmit(tcti, at, command);
+    if (rc != TSS2_RC_SUCCESS)
+        return rc;
+    return Tss2_Tcti_Receive(tcti, &len, response, TSS2_TCTI_TIMEOUT_BLOCK);
+}
+
 int skrfs_tpm_lock(struct skrfs_tpm *tpm, struct skrfs_tpm **ret_held, struct skrfs_error *err) {
     pthread_mutex_lock(&tpm->lock);
     *ret_held = tpm;
-    if (tpm->esys)
-        return 0;
-    TSS2_RC rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+    while (rc == TSS2_RC_SUCCESS && tpm->left_count > 0) {
+        rc = flush_number(tpm->tcti, tpm->left[tpm->left_count - 1]);
+        tpm->left_count -= rc == TSS2_RC_SUCCESS;
+    }
+    if (rc == TSS2_RC_SUCCESS && !tpm->esys)
+        rc = Esys_Initialize(&tpm->esys, tpm->tcti, NULL);
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "connect to the TPM");
 }
 
+void skrfs_tpm_handle_loaded(struct tpm_handle *handle) {
+    (void)Esys_TR_GetTpmHandle(handle->tpm->esys, handle->handle, &handle->number);
+}
+
+static void flush(struct skrfs_tpm *tpm, const struct tpm_handle *handle) {
+    if (tpm->esys) {
+        TSS2_RC rc;
+        TPM_RUN(rc, Esys_FlushContext(tpm->esys, handle->handle));
+        if (rc == TSS2_RC_SUCCESS || skrfs_tpm_code(rc) != 0)
+            return;
+        Esys_Finalize(&tpm->esys);
+    }
+    if (tpm->left_count < TPM_LEFT_MAX)
+        tpm->left[tpm->left_count++] = handle->number;
+}
+
 void skrfs_tpm_handle_done(struct tpm_handle *handle) {
-    ESYS_CONTEXT *esys = handle->tpm->esys;
-    TSS2_RC rc; /* nothing could be done about it: what stays loaded goes with the connection */
-    if (!esys || handle->handle == ESYS_TR_NONE)
+    if (handle->handle == ESYS_TR_NONE)
         return;
     if (handle->flush)
-        TPM_RUN(rc, Esys_FlushContext(esys, handle->handle));
-    else
-        (void)Esys_TR_Close(esys, &handle->handle);
+        flush(handle->tpm, handle);
+    else if (handle->tpm->esys)
+        (void)Esys_TR_Close(handle->tpm->esys, &handle->handle);
     handle->handle = ESYS_TR_NONE;
 }

@@ -162,6 +162,41 @@ static void nothing_stays_when_a_step_fails(void **state) {
     assert_int_equal(handles_loaded(soft.tcti), 0);
 }
 
+/* An answer that breaks off takes ESYS and its handles with it; the TPM's own are flushed before
+ * the next command. */
+static void nothing_stays_when_an_answer_breaks_off(void **state) {
+    static const char *const commands[] = {"0x17F", "0x159", "0x165"};
+    struct skrfs_error err = {0};
+    SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = open_tpm();
+    static struct skrfs_tpm_ephemeral key;
+    static struct skrfs_tpm_attestation certified;
+    struct skrfs_tpm_blob public;
+    uint8_t modulus[256], pcrs[8][32], cipher[256] = {1};
+    char fault[128];
+    (void)state;
+    assert_ok(skrfs_tpm_make_ak(tpm, &public, modulus, &err), err);
+    assert_ok(skrfs_tpm_pcr_read(tpm, pcrs, &err), err);
+    assert_ok(skrfs_tpm_ephemeral(tpm, SKRFS_TPM_AK, pcrs, NULL, &key, &certified, &err), err);
+    set_faults("{\"cc\": \"0x148\", \"short\": true, \"times\": 1}\n");
+    assert_fails(skrfs_tpm_ephemeral(tpm, SKRFS_TPM_AK, pcrs, NULL, &key, &certified, &err), err,
+            SKRFS_CLASS_UNAVAILABLE, "no answer");
+    assert_int_equal(handles_loaded(soft.tcti), 1);
+    assert_ok(skrfs_tpm_pcr_read(tpm, pcrs, &err), err);
+    assert_int_equal(handles_loaded(soft.tcti), 0);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(commands); i++) {
+        skrfs_autosecret *got = NULL;
+        snprintf(fault, sizeof(fault), "{\"cc\": \"%s\", \"short\": true, \"times\": 1}\n",
+                commands[i]);
+        set_faults(fault);
+        assert_int_equal(skrfs_tpm_decrypt(tpm, &key, SKRFS_TPM_RSAES,
+                                 (struct skrfs_bytes){cipher, sizeof(cipher)}, &got, &err),
+                -1);
+        assert_null(got);
+        assert_ok(skrfs_tpm_pcr_read(tpm, pcrs, &err), err);
+        assert_int_equal(handles_loaded(soft.tcti), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test_teardown(an_index_of_2600_octets_is_read, no_faults),
@@ -171,6 +206,7 @@ int main(void) {
             cmocka_unit_test_teardown(a_broken_answer_does_not_break_the_next, no_faults),
             cmocka_unit_test_teardown(a_slow_tpm_is_waited_for, no_faults),
             cmocka_unit_test_teardown(nothing_stays_when_a_step_fails, no_faults),
+            cmocka_unit_test_teardown(nothing_stays_when_an_answer_breaks_off, no_faults),
     };
     return cmocka_run_group_tests_name("proxy", tests, start, stop);
 }
