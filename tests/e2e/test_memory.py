@@ -1,5 +1,7 @@
 """Where a key's bytes are after use: nowhere in the readable memory of any process of the mount, and in no page cache."""
+import base64
 import ctypes
+import json
 import os
 import pathlib
 import re
@@ -56,18 +58,19 @@ def test_no_key_bytes_outside_secret_memory(keys, mount, name):
     secrets = {format: (made.path / "formats" / name / format).read_bytes()
                for format in (["raw", "jwk"] if name == "oct" else ["der", "pem", "jwk", "openssh"])}
     use(made, name)
-    public = b"".join((made.path / "formats" / name / f).read_bytes() for f in ("pub.pem", "pub.der", "pub.jwk")) if name != "oct" else b""
-    wanted = set()
-    for content in secrets.values():
-        wanted |= {piece for piece in pieces(content) if piece not in public}
-    if name == "rsa":
-        # The modulus is public and part of every encoding: only pieces of the private numbers count.
-        jwk = __import__("json").loads(secrets["jwk"])
-        import base64
-        numbers = [base64.urlsafe_b64decode(jwk[m] + "==") for m in ("d", "p", "q", "dp", "dq", "qi")]
-        wanted = {number[i : i + RUN] for number in numbers for i in range(0, len(number) - RUN, 8)}
-        wanted |= {number[::-1][i : i + RUN] for number in numbers for i in range(0, len(number) - RUN, 8)}
-        wanted |= {jwk[m].encode()[i : i + RUN] for m in ("d", "p", "q") for i in range(0, 100, 8)}
+    # Encodings begin alike for all keys and carry the public half: only pieces of the private numbers count.
+    jwk = json.loads(secrets["jwk"])
+    texts = [jwk[member] for member in ("d", "p", "q", "dp", "dq", "qi", "k") if member in jwk]
+    numbers = [base64.urlsafe_b64decode(text + "==") for text in texts]
+    wanted = {number[i : i + RUN] for content in numbers for number in (content, content[::-1]) for i in range(0, len(number) - RUN + 1, 8)}
+    wanted |= {text.encode()[i : i + RUN] for text in texts for i in range(0, len(text) - RUN + 1, 8)}
+    # The body of the PEM and OpenSSH texts is base64 of another alignment.
+    for format in ("pem", "openssh"):
+        if format in secrets:
+            wanted |= {line[i : i + RUN] for line in secrets[format].split(b"\n")[{"rsapem": 9, "rsaopenssh": 14}.get(name + format, 1) : -2] for i in range(0, len(line) - RUN, 8)}
+            if name == "ec":
+                public = b"".join((made.path / "formats" / name / f).read_bytes() for f in ("pub.pem", "pub.jwk"))
+                wanted = {piece for piece in wanted if piece not in public}
     assert len(wanted) > 0
     for role, pid in {**made.processes(), "parent": made.process.pid}.items():
         found = hits(pid, wanted)
