@@ -3,6 +3,7 @@
 #include "support.h"
 #include "swtpm.h"
 
+#include <pthread.h>
 #include <skrfs/base/file.h>
 #include <skrfs/crypto/wrap.h>
 #include <skrfs/tpm/attest.h>
@@ -379,6 +380,46 @@ static void a_decrypted_key_stays_nowhere(void **state) {
     }
 }
 
+struct user {
+    struct skrfs_tpm *tpm;
+    const struct skrfs_tpm_ephemeral *key;
+    const struct skrfs_buf *cipher;
+    unsigned good;
+};
+
+static void *use(void *argument) {
+    struct user *user = argument;
+    for (unsigned i = 0; i < 4; i++) {
+        struct skrfs_error err = {0};
+        struct skrfs_tpm_attestation quote;
+        skrfs_autosecret *got = NULL;
+        user->good += skrfs_tpm_quote(user->tpm, SKRFS_TPM_AK, &quote, &err) == 0 &&
+                      skrfs_tpm_decrypt(user->tpm, user->key, SKRFS_TPM_RSAES,
+                              skrfs_buf_bytes(user->cipher), &got, &err) == 0 &&
+                      skrfs_secret_equal(got, "shared", 6);
+    }
+    return NULL;
+}
+
+static void threads_may_share_it(void **state) {
+    SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = open_tpm();
+    struct skrfs_tpm_ephemeral key;
+    skrfs_autobuf cipher = SKRFS_BUF(512);
+    struct user users[3];
+    pthread_t threads[3];
+    (void)state;
+    make_key(tpm, &key);
+    encrypt(&key, SKRFS_TPM_RSAES, (struct skrfs_bytes){(const uint8_t *)"shared", 6}, &cipher);
+    for (size_t i = 0; i < 3; i++) {
+        users[i] = (struct user){.tpm = tpm, .key = &key, .cipher = &cipher};
+        assert_int_equal(pthread_create(&threads[i], NULL, use, &users[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(users[i].good, 4);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(no_tpm_is_no_tee),
@@ -391,6 +432,7 @@ int main(void) {
             cmocka_unit_test_teardown(a_wrong_ciphertext_is_refused, nothing_stays),
             cmocka_unit_test_teardown(changed_pcrs_lock_the_key, nothing_stays),
             cmocka_unit_test_teardown(a_reset_makes_another_key, nothing_stays),
+            cmocka_unit_test_teardown(threads_may_share_it, nothing_stays),
             cmocka_unit_test_teardown(a_decrypted_key_stays_nowhere, nothing_stays),
     };
     return cmocka_run_group_tests_name("tpm", tests, start, stop);
