@@ -10,9 +10,9 @@
 bool skrfs_tpm_tcti_is_device(const char *tcti);
 /* Serves one client on `fd` (SOCK_SEQPACKET, one command or response a packet) until it closes,
  * then flushes. Its process must hold no copy of the client's end, or it never sees the client go.
- * A TPM that cannot be reached is told to the client, command by command, and tried again with the
- * next one. Returns 0 when the client closed; a malformed command is BAD_ANSWER, no TPM at the
- * start is NO_TEE. */
+ * A TPM that cannot be reached, at the start too, is told to the client, command by command, and
+ * tried again with the next one. Returns 0 when the client closed; a malformed command is
+ * BAD_ANSWER. */
 int skrfs_tpm_relay(const char *tcti, int fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

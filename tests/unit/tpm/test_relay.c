@@ -177,6 +177,24 @@ static void a_tpm_that_comes_back_is_used_again(void **state) {
     skrfs_tpm_close(tpm);
 }
 
+static void a_relay_may_begin_before_its_tpm(void **state) {
+    struct skrfs_error err = {0};
+    SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = NULL;
+    uint8_t pcrs[8][32];
+    pid_t pid;
+    (void)state;
+    kill(soft.pid, SIGKILL);
+    assert_int_equal(waitpid(soft.pid, NULL, 0), soft.pid);
+    soft.pid = 0;
+    int fd = start_relay(soft.tcti, &pid);
+    assert_fails(skrfs_tpm_open_fd(fd, &tpm, &err), err, SKRFS_CLASS_UNAVAILABLE, "no answer");
+    assert_int_equal(swtpm_restart(&soft), 0);
+    assert_ok(skrfs_tpm_open_fd(fd, &tpm, &err), err);
+    assert_ok(skrfs_tpm_pcr_read(tpm, pcrs, &err), err);
+    skrfs_tpm_close(skrfs_take(tpm));
+    assert_int_equal(wait_for(pid), 0);
+}
+
 static void only_devices_need_no_relay(void **state) {
     (void)state;
     assert_true(skrfs_tpm_tcti_is_device("device:/dev/tpmrm0"));
@@ -204,6 +222,7 @@ int main(void) {
             cmocka_unit_test(what_was_flushed_is_not_flushed_again),
             cmocka_unit_test(a_malformed_command_ends_the_relay),
             cmocka_unit_test(a_tpm_that_comes_back_is_used_again),
+            cmocka_unit_test(a_relay_may_begin_before_its_tpm),
             cmocka_unit_test(only_devices_need_no_relay),
             cmocka_unit_test(a_relay_that_is_gone_is_told),
     };
