@@ -1,5 +1,6 @@
 /* The TPM's commands against a software TPM. */
 #include "handles.h"
+#include "keys.h"
 #include "support.h"
 #include "swtpm.h"
 
@@ -8,15 +9,6 @@
 #include <skrfs/crypto/wrap.h>
 #include <skrfs/tpm/attest.h>
 #include <skrfs/tpm/provision.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-        __has_feature(memory_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 static struct swtpm soft;
 
@@ -29,15 +21,6 @@ static struct skrfs_tpm *open_tpm(void) {
     struct skrfs_tpm *tpm = NULL;
     assert_ok(skrfs_tpm_open(soft.tcti, &tpm, &err), err);
     return tpm;
-}
-
-static struct skrfs_pkey *rsa_key(const uint8_t modulus[256]) {
-    struct skrfs_error err = {0};
-    struct skrfs_pkey *key = NULL;
-    struct skrfs_public public = {.type = SKRFS_KEY_RSA, .n_len = 256, .e = {1, 0, 1}, .e_len = 3};
-    memcpy(public.n, modulus, 256);
-    assert_ok(skrfs_pkey_from_public(&public, &key, &err), err);
-    return key;
 }
 
 static void verify(const uint8_t modulus[256], const struct skrfs_tpm_attestation *made) {
@@ -215,27 +198,6 @@ static void the_ephemeral_key_is_made_anew_bit_for_bit(void **state) {
     assert_memory_not_equal(first.modulus, other.modulus, 256);
 }
 
-static void encrypt(const struct skrfs_tpm_ephemeral *key, enum skrfs_tpm_scheme scheme,
-        struct skrfs_bytes plain, struct skrfs_buf *out) {
-    static const enum skrfs_hash hashes[] = {[SKRFS_TPM_OAEP_SHA1] = SKRFS_SHA1,
-            [SKRFS_TPM_OAEP_SHA256] = SKRFS_SHA256,
-            [SKRFS_TPM_OAEP_SHA384] = SKRFS_SHA384};
-    struct skrfs_error err = {0};
-    skrfs_autopkey *public = rsa_key(key->modulus);
-    if (scheme == SKRFS_TPM_RSAES)
-        assert_ok(skrfs_pkcs1_encrypt(public, plain, out, &err), err);
-    else
-        assert_ok(skrfs_oaep_encrypt(public, hashes[scheme], plain, out, &err), err);
-}
-
-static void make_key(struct skrfs_tpm *tpm, struct skrfs_tpm_ephemeral *key) {
-    struct skrfs_error err = {0};
-    static struct skrfs_tpm_attestation certified;
-    uint8_t pcrs[8][32];
-    assert_ok(skrfs_tpm_pcr_read(tpm, pcrs, &err), err);
-    assert_ok(skrfs_tpm_ephemeral(tpm, SKRFS_TPM_AK, pcrs, NULL, key, &certified, &err), err);
-}
-
 /* Also plaintexts that end in zeros, which a text-minded reader would cut. */
 static void every_scheme_decrypts(void **state) {
     struct skrfs_error err = {0};
@@ -324,62 +286,6 @@ static void a_reset_makes_another_key(void **state) {
             err, SKRFS_CLASS_CRYPTO, "reset");
 }
 
-/* Looks for the inverted pattern, so that the search itself holds no copy. */
-static unsigned find_inverted(const uint8_t *from, size_t len, const uint8_t *inverted, size_t n) {
-    unsigned found = 0;
-    for (size_t i = 0; i + n <= len; i++) {
-        size_t k = 0;
-        while (k < n && (from[i + k] ^ inverted[k]) == 0xFF)
-            k++;
-        found += k == n;
-    }
-    return found;
-}
-
-static unsigned scan_memory(const uint8_t *inverted, size_t n, const uint8_t *secret) {
-    unsigned found = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[512];
-    assert_non_null(maps);
-    while (fgets(line, sizeof(line), maps)) {
-        unsigned long begin = 0, end = 0;
-        char access[5] = "";
-        if (sscanf(line, "%lx-%lx %4s", &begin, &end, access) != 3 || strncmp(access, "rw", 2) != 0)
-            continue;
-        if ((uintptr_t)secret >= begin && (uintptr_t)secret < end)
-            continue; /* the arena, the one place where it may be */
-        found += find_inverted((const uint8_t *)begin, end - begin, inverted, n); // NOLINT
-    }
-    fclose(maps);
-    return found;
-}
-
-static void a_decrypted_key_stays_nowhere(void **state) {
-    (void)state;
-#ifdef SANITIZED
-    print_message("skipped: a sanitizer keeps freed memory and shadows of terabytes\n");
-    skip();
-#endif
-    struct skrfs_error err = {0};
-    SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = open_tpm();
-    struct skrfs_tpm_ephemeral key;
-    uint8_t inverted[32], plain[32];
-    make_key(tpm, &key);
-    for (int scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA256; scheme++) {
-        skrfs_autobuf cipher = SKRFS_BUF(512);
-        skrfs_autosecret *got = NULL;
-        assert_ok(skrfs_random(inverted, sizeof(inverted), &err), err);
-        for (size_t i = 0; i < sizeof(plain); i++)
-            plain[i] = (uint8_t)~inverted[i];
-        encrypt(&key, scheme, (struct skrfs_bytes){plain, sizeof(plain)}, &cipher);
-        assert_ok(skrfs_tpm_decrypt(tpm, &key, scheme, skrfs_buf_bytes(&cipher), &got, &err), err);
-        assert_true(skrfs_secret_equal(got, plain, sizeof(plain)));
-        assert_true(scan_memory(inverted, sizeof(inverted), skrfs_secret_data(got)) >= 1);
-        skrfs_wipe(plain, sizeof(plain));
-        assert_int_equal(scan_memory(inverted, sizeof(inverted), skrfs_secret_data(got)), 0);
-    }
-}
-
 struct user {
     struct skrfs_tpm *tpm;
     const struct skrfs_tpm_ephemeral *key;
@@ -433,7 +339,6 @@ int main(void) {
             cmocka_unit_test_teardown(changed_pcrs_lock_the_key, nothing_stays),
             cmocka_unit_test_teardown(a_reset_makes_another_key, nothing_stays),
             cmocka_unit_test_teardown(threads_may_share_it, nothing_stays),
-            cmocka_unit_test_teardown(a_decrypted_key_stays_nowhere, nothing_stays),
     };
     return cmocka_run_group_tests_name("tpm", tests, start, stop);
 }
