@@ -84,7 +84,7 @@ static int add_vault(struct skrfs_cloud *cloud, const struct skrfs_cloud_vault *
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the resource is longer than %d characters",
                 RESOURCE_MAX - 1);
     } else {
-        strcpy(resource, config->resource);
+        snprintf(resource, sizeof(resource), "%s", config->resource);
     }
     struct vault *vault = &cloud->vaults[cloud->vault_count++];
     vault->config = *config;

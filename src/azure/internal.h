@@ -15,6 +15,7 @@
 #define SMALL_ANSWER_MAX ((size_t)64 * 1024) /* IMDS, a key, a page of keys */
 #define MAA_ANSWER_MAX ((size_t)256 * 1024)  /* a sealed token, base64 of base64 */
 #define MAA_REQUEST_MAX ((size_t)4 * 1024 * 1024)
+#define PROOF_MAX (SKRFS_PEM_MAX + SKRFS_TD_QUOTE_MAX) /* certificates or a TD quote */
 #define URL_MAX ((size_t)2048)
 #define THIM_ENTRIES 4
 

@@ -118,8 +118,7 @@ int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *e
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) {
     struct skrfs_hcl hcl;
-    skrfs_autobuf proof =
-            SKRFS_BUF(SKRFS_PEM_MAX > SKRFS_TD_QUOTE_MAX ? SKRFS_PEM_MAX : SKRFS_TD_QUOTE_MAX);
+    skrfs_autobuf proof = SKRFS_BUF(PROOF_MAX);
     if (!cloud->attestation)
         return skrfs_fail(
                 err, SKRFS_CLASS_CONFIG, "no attestation service is set ([attestation] url =)");

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORDS_MAX 300 /* of a service, in a message */
+#define WORDS_MAX 240 /* of a service, in a message */
 
 static const char *either(const struct skrfs_json *json, const char *one, const char *other) {
     const char *text = skrfs_json_string(skrfs_json_get(json, one));
@@ -50,7 +50,7 @@ enum skrfs_class skrfs_status_class(long status) {
 
 int skrfs_refusal_fail(const struct skrfs_http_answer *answer, enum skrfs_class kind,
         struct skrfs_error *err, const char *format, ...) {
-    char text[800], words[WORDS_MAX + 70];
+    char text[600], words[WORDS_MAX + 70];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);

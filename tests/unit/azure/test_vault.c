@@ -81,6 +81,56 @@ static void releases_with_one_token_for_both_vaults(void **state) {
             2);
 }
 
+static void *release_in_thread(void *context) {
+    struct skrfs_error err = {0};
+    return release(context, &err) == 0 ? context : NULL;
+}
+
+static void fetches_one_token_for_many_callers(void **state) {
+    (void)state;
+    auto_world world;
+    pthread_t threads[8];
+    begin(&world, "{" IDENTITY "'POST /keys/disk/release': [(200, {'value': 'j'})]}");
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, release_in_thread, &world), 0);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(threads); i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, &world);
+    }
+    assert_int_equal(server_count(&world.server, "GET /metadata/identity"), 1);
+    assert_int_equal(server_count(&world.server, "auth=Bearer first"), SKRFS_ARRAY_LEN(threads));
+}
+
+static void keeps_no_token_that_is_about_to_end(void **state) {
+    (void)state;
+    struct skrfs_error err = {0};
+    auto_world world;
+    begin(&world, "{'GET /metadata/identity/oauth2/token': [(200, {'access_token': 'brief', "
+                  "'expires_in': "
+                  "'10'})], 'POST /keys/disk/release': [(200, {'value': 'j'})]}");
+    assert_ok(release(&world, &err), err);
+    assert_ok(release(&world, &err), err);
+    assert_int_equal(server_count(&world.server, "GET /metadata/identity"), 2);
+}
+
+/* A token that is due for renewal serves on while the metadata service fails, and the failure is
+ * not repeated at once. */
+static void serves_on_when_renewal_fails(void **state) {
+    (void)state;
+    struct skrfs_error err = {0};
+    auto_world world;
+    begin(&world, "{'GET /metadata/identity/oauth2/token': [" TOKEN(
+                          "first") ", (400, '')],"
+                                   "'POST /keys/disk/release': [(200, {'value': 'j'})]}");
+    assert_ok(release(&world, &err), err);
+    world.cloud->slots[0].refresh_ns = skrfs_now_ns();
+    assert_ok(release(&world, &err), err);
+    assert_ok(release(&world, &err), err);
+    assert_int_equal(server_count(&world.server, "GET /metadata/identity"), 2);
+    assert_int_equal(server_count(&world.server, "auth=Bearer first"), 3);
+}
+
 static void fetches_a_new_token_once_after_401(void **state) {
     (void)state;
     struct skrfs_error err = {0};
@@ -320,6 +370,9 @@ static void trusts_no_other_certificate(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(releases_with_one_token_for_both_vaults),
+            cmocka_unit_test(fetches_one_token_for_many_callers),
+            cmocka_unit_test(keeps_no_token_that_is_about_to_end),
+            cmocka_unit_test(serves_on_when_renewal_fails),
             cmocka_unit_test(fetches_a_new_token_once_after_401),
             cmocka_unit_test(gives_up_after_two_401),
             cmocka_unit_test(tells_what_the_metadata_service_says),

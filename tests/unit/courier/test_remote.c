@@ -2,6 +2,7 @@
 
 #include "../../../src/courier/protocol.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -76,14 +77,30 @@ struct world {
     pid_t courier;
 };
 
+/* The test's other half: this program again, as the courier process. Executed rather than only
+ * forked, since the keeper's half has threads. */
+static int be_courier(char **argv) {
+    struct skrfs_error err = {0};
+    struct fake fake = {
+            .base.ops = &fake_ops,
+            .begun_fd = (int)strtol(argv[1], NULL, 10),
+            .hold_ms = (unsigned)strtoul(argv[2], NULL, 10),
+    };
+    return skrfs_courier_serve_ops((int)strtol(argv[0], NULL, 10), &fake.base, &err) == 0 ? 0 : 1;
+}
+
 static pid_t start_courier(const struct world *world, unsigned hold_ms) {
+    char socket_fd[16], begun_fd[16], hold[16];
+    snprintf(socket_fd, sizeof(socket_fd), "%d", world->ends[1]);
+    snprintf(begun_fd, sizeof(begun_fd), "%d", world->begun[1]);
+    snprintf(hold, sizeof(hold), "%u", hold_ms);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child)
         return child;
-    struct skrfs_error err = {0};
-    struct fake fake = {.base.ops = &fake_ops, .begun_fd = world->begun[1], .hold_ms = hold_ms};
-    _exit(skrfs_courier_serve_ops(world->ends[1], &fake.base, &err) == 0 ? 0 : 1);
+    if (fcntl(world->ends[1], F_SETFD, 0) == 0)
+        execl("/proc/self/exe", "courier", socket_fd, begun_fd, hold, (char *)NULL);
+    _exit(127);
 }
 
 static void stop_courier(struct world *world) {
@@ -379,7 +396,9 @@ static void serving_ends_with_the_socket(void **state) {
 
 #define in_a_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 4)
+        return be_courier(argv + 1);
     const struct CMUnitTest tests[] = {
             in_a_world(answers_each_kind),
             in_a_world(carries_a_large_log),
