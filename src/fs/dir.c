@@ -134,27 +134,33 @@ static void fill_listing(struct listing *list, const struct node *dir, size_t fr
     }
 }
 
+static void reply_listing(struct skrfs_fs *fs, fuse_req_t req, const struct node *dir, size_t room,
+        size_t from, bool plus) {
+    skrfs_autofree char *data = malloc(room ? room : 1);
+    if (!data) {
+        (void)fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    struct listing list = {.req = req, .fs = fs, .data = data, .size = room, .plus = plus};
+    fill_listing(&list, dir, from);
+    (void)fuse_reply_buf(req, data, list.used);
+}
+
 static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
-    size_t room = size < FS_MAX_WRITE ? size : FS_MAX_WRITE;
-    skrfs_autofree char *data = malloc(room ? room : 1);
     struct node dir;
     int rc = 0;
     if (!node_resolve(fs, ino, &dir))
         rc = ESTALE;
     else if (!node_is_dir(&dir))
         rc = ENOTDIR;
-    else if (!data)
-        rc = ENOMEM;
     else if (offset < 0)
         rc = EINVAL;
-    if (rc) {
+    if (rc)
         (void)fuse_reply_err(req, rc);
-        return;
-    }
-    struct listing list = {.req = req, .fs = fs, .data = data, .size = room, .plus = plus};
-    fill_listing(&list, &dir, (size_t)offset);
-    (void)fuse_reply_buf(req, data, list.used);
+    else
+        reply_listing(
+                fs, req, &dir, size < FS_MAX_WRITE ? size : FS_MAX_WRITE, (size_t)offset, plus);
 }
 
 void op_readdir(

@@ -110,7 +110,7 @@ struct skrfs_fs {
     bool has_janitor;
     pthread_mutex_t janitor_lock;
     pthread_cond_t janitor_work;
-    SLIST_HEAD(, doomed) doomed;
+    SLIST_HEAD(doomed_list, doomed) doomed;
     bool janitor_stop;
     uint64_t swallowed; /* unique of a replayed FUSE_INIT, whose answer the kernel must not see */
     atomic_int device_errno;

@@ -30,7 +30,7 @@ static const char *normal_version(const struct record *record, const char *versi
 
 static struct entry *find_other(struct record *record, const char *wanted, int format) {
     struct entry *entry;
-    LIST_FOREACH(entry, &record->others, beside) {
+    for (entry = LIST_FIRST(&record->others); entry; entry = LIST_NEXT(entry, beside)) {
         if (entry->format == format && !strcmp(entry->version, wanted))
             return entry;
     }
@@ -60,7 +60,7 @@ static int make_room(struct record *record, struct skrfs_error *err) {
     struct entry *entry, *oldest = NULL;
     if (record->other_count < STORE_OTHERS_MAX)
         return 0;
-    LIST_FOREACH(entry, &record->others, beside) {
+    for (entry = LIST_FIRST(&record->others); entry; entry = LIST_NEXT(entry, beside)) {
         if (is_idle(entry) && (!oldest || entry->used_ns < oldest->used_ns))
             oldest = entry;
     }

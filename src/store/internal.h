@@ -76,9 +76,9 @@ struct entry {
 struct record {
     const struct skrfs_store_key *key;
     struct entry current;
-    LIST_HEAD(, entry) others;
+    LIST_HEAD(entry_list, entry) others;
     size_t other_count;
-    LIST_HEAD(, skrfs_generation) live;
+    LIST_HEAD(generation_list, skrfs_generation) live;
     uint64_t releases, failures;
     size_t waiters;
     size_t handles;
@@ -98,7 +98,7 @@ struct skrfs_store {
     unsigned workers_max, workers, idle;
     bool timing; /* the timer thread is there */
     bool stopping;
-    STAILQ_HEAD(, entry) queue;
+    STAILQ_HEAD(entry_queue, entry) queue;
     struct waiter_list waiters;
     size_t waiter_count;
 };

@@ -48,29 +48,38 @@ static void records_init(struct skrfs_store *store, const struct skrfs_store_opt
     }
 }
 
-int skrfs_store_new(const struct skrfs_store_options *options, struct skrfs_store **ret_store,
-        struct skrfs_error *err) {
-    skrfs_autofree struct skrfs_store *store = calloc(1, sizeof *store);
-    size_t room = options->key_count ? options->key_count : 1;
+static struct skrfs_store *store_alloc(const struct skrfs_store_options *options) {
+    struct skrfs_store *store = calloc(1, sizeof *store);
     if (!store)
-        return skrfs_fail_memory(err);
-    skrfs_autofree struct record *records = calloc(room, sizeof *records);
-    skrfs_autofree struct skrfs_store_key *keys = calloc(room, sizeof *keys);
-    if (!records || !keys)
-        return skrfs_fail_memory(err);
-    if (locks_init(store, err))
-        return -1;
+        return NULL;
     atomic_init(&store->refs, 1);
     store->ops = *options->ops;
     store->context = options->context;
     store->workers_max = options->workers ? options->workers : STORE_WORKERS_DEFAULT;
     store->key_count = options->key_count;
-    store->records = skrfs_take(records);
-    store->keys = skrfs_take(keys);
     STAILQ_INIT(&store->queue);
     TAILQ_INIT(&store->waiters);
+    return store;
+}
+
+int skrfs_store_new(const struct skrfs_store_options *options, struct skrfs_store **ret_store,
+        struct skrfs_error *err) {
+    size_t room = options->key_count ? options->key_count : 1;
+    struct skrfs_store *store = store_alloc(options);
+    if (!store)
+        return skrfs_fail_memory(err);
+    if (locks_init(store, err)) {
+        free(store);
+        return -1;
+    }
+    store->records = calloc(room, sizeof *store->records);
+    store->keys = calloc(room, sizeof *store->keys);
+    if (!store->records || !store->keys) {
+        store_unref(store);
+        return skrfs_fail_memory(err);
+    }
     records_init(store, options);
-    *ret_store = skrfs_take(store);
+    *ret_store = store;
     return 0;
 }
 
@@ -97,9 +106,9 @@ static void interrupt_all(struct skrfs_store *store) {
 static void wipe_record(struct record *record) {
     struct skrfs_generation *generation;
     struct entry *entry, *next;
-    LIST_FOREACH(generation, &record->live, live) {
+    for (generation = LIST_FIRST(&record->live); generation;
+            generation = LIST_NEXT(generation, live))
         generation_wipe(generation);
-    }
     entry_wipe(&record->current);
     for (entry = LIST_FIRST(&record->others); entry; entry = next) {
         next = LIST_NEXT(entry, beside);
@@ -118,7 +127,7 @@ void skrfs_store_free(struct skrfs_store *store) {
         struct record *record = &store->records[i];
         struct entry *entry;
         /* A worker that saw the end leaves what was queued behind. */
-        LIST_FOREACH(entry, &record->others, beside) {
+        for (entry = LIST_FIRST(&record->others); entry; entry = LIST_NEXT(entry, beside)) {
             entry->busy = false;
         }
         wipe_record(record);
@@ -203,7 +212,7 @@ void skrfs_store_refresh(struct skrfs_store *store, size_t key) {
             continue;
         record->current.due = true;
         entry_forget_failure(&record->current);
-        LIST_FOREACH(entry, &record->others, beside) {
+        for (entry = LIST_FIRST(&record->others); entry; entry = LIST_NEXT(entry, beside)) {
             entry->due = true;
             entry_forget_failure(entry);
         }

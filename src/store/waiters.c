@@ -73,7 +73,7 @@ void waiters_answer(struct skrfs_store *store, struct waiter_list *list,
         const struct skrfs_error *err) {
     struct skrfs_waiter *waiter;
     if (!err) {
-        TAILQ_FOREACH(waiter, list, at_entry) {
+        for (waiter = TAILQ_FIRST(list); waiter; waiter = TAILQ_NEXT(waiter, at_entry)) {
             (void)generation_hand_out(generation);
             (void)skrfs_secret_ref(bytes);
         }

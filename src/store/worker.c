@@ -11,7 +11,7 @@
 static uint64_t latest_deadline(const struct entry *entry) {
     const struct skrfs_waiter *waiter;
     uint64_t latest = 0;
-    TAILQ_FOREACH(waiter, &entry->waiters, at_entry) {
+    for (waiter = TAILQ_FIRST(&entry->waiters); waiter; waiter = TAILQ_NEXT(waiter, at_entry)) {
         if (waiter->deadline_ns > latest)
             latest = waiter->deadline_ns;
     }
@@ -203,7 +203,7 @@ int thread_start(struct skrfs_store *store, void *(*work_fn)(void *), struct skr
 static size_t queue_len(const struct skrfs_store *store) {
     const struct entry *entry;
     size_t count = 0;
-    STAILQ_FOREACH(entry, &store->queue, queued) {
+    for (entry = STAILQ_FIRST(&store->queue); entry; entry = STAILQ_NEXT(entry, queued)) {
         if (++count > store->workers_max)
             break;
     }
