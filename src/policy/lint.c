@@ -164,9 +164,11 @@ static int lint_tree(struct lint *lint, const struct skrfs_json *json, struct sk
 int skrfs_policy_lint(const char *text, size_t len, skrfs_finding_fn *finding, void *context,
         struct skrfs_error *err) {
     struct lint lint = {.finding = finding, .context = context};
-    if (len > SKRFS_POLICY_MAX)
+    if (len > SKRFS_POLICY_MAX) {
+        finding(context, SKRFS_FINDING_ERROR, 0, 0, "is too long for a release policy");
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "release policy: longer than %zu octets",
                 SKRFS_POLICY_MAX);
+    }
     skrfs_autobuf plain = SKRFS_BUF(SKRFS_POLICY_MAX);
     skrfs_autojson *json = NULL;
     if (skrfs_policy_blank_comments(text, len, &plain, on_comment, &lint, err) < 0 ||
