@@ -18,6 +18,14 @@ static uint64_t latest_deadline(const struct entry *entry) {
     return latest;
 }
 
+/* A fetch that gives up a little before its waiters do can still tell them at which step. */
+static uint64_t fetch_deadline(const struct entry *entry) {
+    uint64_t latest = latest_deadline(entry), margin = entry->record->key->deadline_ns / 20;
+    if (margin > SKRFS_SECOND_NS / 2)
+        margin = SKRFS_SECOND_NS / 2;
+    return latest == SKRFS_NEVER_NS ? latest : latest - margin;
+}
+
 /* What one fetch needs, copied so that it needs no lock. */
 struct job {
     size_t key;
@@ -59,7 +67,7 @@ static int unlocked_fetch(struct skrfs_store *store, struct entry *entry,
     struct job job = {.key = (size_t)(entry->record - store->records),
             .format = entry->format,
             .has_version = version,
-            .deadline_ns = latest_deadline(entry)};
+            .deadline_ns = fetch_deadline(entry)};
     if (version)
         memcpy(job.version, version, strnlen(version, sizeof job.version - 1));
     if (!trace)
