@@ -17,6 +17,17 @@ def pieces(data, step=16):
     return {body[i : i + RUN] for i in range(0, max(1, len(body) - RUN), step)}
 
 
+def armoured_pieces(text, number):
+    """Runs of a PEM-like text, line ends included, that encode octets of `number`."""
+    begin = text.index(b"\n") + 1
+    places = [i for i in range(begin, text.rindex(b"\n-----END")) if text[i : i + 1] != b"\n"]
+    place = base64.b64decode(bytes(text[i] for i in places)).find(number)
+    if place < 0:
+        return set()
+    first, last = places[(place * 4 + 2) // 3], places[(place + len(number)) * 4 // 3 - 1]
+    return {text[i : i + RUN] for i in range(first, last - RUN, 8)}
+
+
 def memory(pid):
     """Every readable mapping of a process; secret mappings answer EIO."""
     unreadable = 0
@@ -64,13 +75,9 @@ def test_no_key_bytes_outside_secret_memory(keys, mount, name):
     numbers = [base64.urlsafe_b64decode(text + "==") for text in texts]
     wanted = {number[i : i + RUN] for content in numbers for number in (content, content[::-1]) for i in range(0, len(number) - RUN + 1, 8)}
     wanted |= {text.encode()[i : i + RUN] for text in texts for i in range(0, len(text) - RUN + 1, 8)}
-    # The body of the PEM and OpenSSH texts is base64 of another alignment.
     for format in ("pem", "openssh"):
-        if format in secrets:
-            wanted |= {line[i : i + RUN] for line in secrets[format].split(b"\n")[{"rsapem": 9, "rsaopenssh": 14}.get(name + format, 1) : -2] for i in range(0, len(line) - RUN, 8)}
-            if name == "ec":
-                public = b"".join((made.path / "formats" / name / f).read_bytes() for f in ("pub.pem", "pub.jwk"))
-                wanted = {piece for piece in wanted if piece not in public}
+        for number in numbers if format in secrets else []:
+            wanted |= armoured_pieces(secrets[format], number)
     assert len(wanted) > 0
     for role, pid in {**made.processes(), "parent": made.process.pid}.items():
         found = hits(pid, wanted)
