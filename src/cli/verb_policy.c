@@ -107,7 +107,7 @@ int skrfs_policy_file(const char *path, struct skrfs_buf *out, struct skrfs_buf 
                     : skrfs_file_read(path, &text, err)) < 0) {
         return -1;
     }
-    struct skrfs_error write_error;
+    struct skrfs_error write_error = {.kind = SKRFS_CLASS_BUG};
     struct listener listener = {
             .path = from_stdin ? "<stdin>" : path, .out = out, .err = &write_error};
     int linted = skrfs_policy_lint(skrfs_buf_text(&text), text.len, finding_write, &listener, err);
@@ -131,7 +131,7 @@ static int lint_run(const struct skrfs_call *call, struct skrfs_error *err) {
     for (int i = 0; i < call->count; i++) {
         wrong += skrfs_policy_file(call->operands[i], &out, NULL, err) < 0;
     }
-    struct skrfs_error print_error;
+    struct skrfs_error print_error = {.kind = SKRFS_CLASS_BUG};
     if (skrfs_print(&out, &print_error) < 0) {
         *err = print_error;
         return -1;
