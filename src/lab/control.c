@@ -41,6 +41,20 @@ static int want_copy(const struct skrfs_json *json, const char *name, char *out,
     return 0;
 }
 
+/* A misspelt member would do nothing, and a test that relies on it would pass. */
+static int check_members(const struct skrfs_json *json, const char *const *known, size_t count,
+        struct skrfs_error *err) {
+    void *iterator = NULL;
+    const char *name = NULL;
+    const struct skrfs_json *value = NULL;
+    if (skrfs_json_kind(json) != SKRFS_JSON_OBJECT)
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "not an object");
+    while (skrfs_json_next(json, &iterator, &name, &value))
+        if (find(known, count, name) < 0)
+            return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "there is no '%s' to set", name);
+    return 0;
+}
+
 static int decode_words(
         const struct skrfs_json *json, struct skrfs_lab_fault *fault, struct skrfs_error *err) {
     const char *at = NULL;
@@ -61,11 +75,14 @@ static int decode_words(
 
 static int decode_fault(
         const struct skrfs_json *json, struct skrfs_lab_fault *ret_fault, struct skrfs_error *err) {
+    static const char *const known[] = {
+            "at", "times", "status", "code", "message", "retry_after", "delay_ms", "do"};
     struct skrfs_lab_fault fault = {.times = 1, .code = "Fault", .message = "told to fail"};
     int64_t status = 0;
     int64_t retry_after = 0;
     int64_t delay = 0;
-    if (decode_words(json, &fault, err) < 0 ||
+    if (check_members(json, known, SKRFS_ARRAY_LEN(known), err) < 0 ||
+            decode_words(json, &fault, err) < 0 ||
             (skrfs_json_get(json, "times") &&
                     skrfs_json_need_integer(json, "times", &fault.times, err) < 0) ||
             want_number(json, "status", 599, &status, err) < 0 ||
@@ -110,7 +127,13 @@ static int want_flag(
 
 static int change_settings(
         struct skrfs_lab *lab, const struct skrfs_json *json, struct skrfs_error *err) {
-    struct skrfs_lab_settings settings = skrfs_lab_settings_get(lab);
+    static const char *const known[] = {"token_life_s", "access_life_s", "throttle", "release_role",
+            "identity", "compliance", "reset"};
+    bool reset = false;
+    if (check_members(json, known, SKRFS_ARRAY_LEN(known), err) < 0 ||
+            want_flag(json, "reset", &reset, err) < 0)
+        return -1;
+    struct skrfs_lab_settings settings = reset ? lab->first : skrfs_lab_settings_get(lab);
     if (want_number(json, "token_life_s", INT32_MAX, &settings.token_life_s, err) < 0 ||
             want_number(json, "access_life_s", INT32_MAX, &settings.access_life_s, err) < 0 ||
             want_flag(json, "throttle", &settings.throttle, err) < 0 ||

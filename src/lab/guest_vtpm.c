@@ -47,12 +47,12 @@ static int claimed_ak(
 
 static int rsa_key(const uint8_t modulus[256], uint32_t exponent, struct skrfs_pkey **ret_key,
         struct skrfs_error *err) {
-    struct skrfs_public public = {.type = SKRFS_KEY_RSA, .n_len = 256, .e_len = 4};
+    struct skrfs_public members = {.type = SKRFS_KEY_RSA, .n_len = 256, .e_len = 4};
     uint32_t e = exponent ? exponent : 65537;
-    memcpy(public.n, modulus, 256);
+    memcpy(members.n, modulus, 256);
     for (size_t i = 0; i < 4; i++)
-    public.e[i] = (uint8_t)(e >> (24 - 8 * i));
-    return skrfs_pkey_from_public(&public, ret_key, err);
+        members.e[i] = (uint8_t)(e >> (24 - 8 * i));
+    return skrfs_pkey_from_public(&members, ret_key, err);
 }
 
 static int check_ak(

@@ -24,6 +24,7 @@ int skrfs_lab_new(const struct skrfs_lab_ports *ports, bool tdx, bool throttle,
             .release_role = true,
             .identity = true,
             .compliance = "azure-compliant-cvm"};
+    lab->first = lab->settings;
     (void)snprintf(lab->imds_url, sizeof(lab->imds_url), "http://127.0.0.1:%u", ports->imds);
     (void)snprintf(
             lab->maa_url, sizeof(lab->maa_url), "https://" SKRFS_LAB_MAA_HOST ":%u", ports->https);

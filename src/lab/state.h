@@ -39,6 +39,7 @@ struct skrfs_lab {
     bool tdx;
     char imds_url[SKRFS_LAB_URL_MAX], maa_url[SKRFS_LAB_URL_MAX], login_url[SKRFS_LAB_URL_MAX];
     struct skrfs_lab_settings settings;
+    struct skrfs_lab_settings first; /* those it came up with; never changed */
     uint64_t counters[SKRFS_LAB_PLACES];
     struct skrfs_lab_fault faults[SKRFS_LAB_FAULTS_MAX];
     size_t fault_count;

@@ -28,7 +28,7 @@ struct ask {
 static int decode(struct skrfs_bytes body, struct ask *ret_ask, struct skrfs_lab_answer *answer) {
     struct skrfs_error err;
     skrfs_autojson *json = NULL;
-    struct ask ask = {.enc = SKRFS_ENC_SHA1}; /* the service's default */
+    struct ask ask = {.target = "", .enc = SKRFS_ENC_SHA1}; /* the service's default */
     const char *enc = NULL;
     if (skrfs_json_parse((const char *)body.data, body.len, (size_t)512 * 1024, &json, &err) < 0 ||
             skrfs_json_need_string(json, "target", &ask.target, &err) < 0 ||

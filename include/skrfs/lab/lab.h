@@ -28,7 +28,8 @@
  *   DELETE /lab/faults     takes all waiting faults away.
  *   POST /lab/settings     any of {"token_life_s": s, "access_life_s": s, "throttle": b, "release_role": b (of
  *                          the machine's identities), "identity": b (whether there is one of the machine's own),
- *                          "compliance": "azure-compliant-cvm" or what the token shall say instead}.
+ *                          "compliance": "azure-compliant-cvm" or what the token shall say instead,
+ *                          "reset": b (begin with what the lab came up with)}. Other members are refused.
  *
  * Both functions are for one thread; `up` forks, and the child is the lab. */
 #ifndef SKRFS_LAB_LAB_H

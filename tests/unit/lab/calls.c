@@ -65,3 +65,27 @@ const char *bearer(struct skrfs_lab *lab, enum skrfs_lab_service service) {
     snprintf(text, sizeof(text), "Authorization=Bearer %s", skrfs_buf_text(&token));
     return text;
 }
+
+void run_rows(struct skrfs_lab *lab, const struct row *rows, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct skrfs_lab_answer answer;
+        struct call call = {rows[i].service, rows[i].method, rows[i].path, rows[i].query,
+                rows[i].headers, rows[i].body};
+        if (call.headers && strcmp(call.headers, "bearer") == 0)
+            call.headers = bearer(lab, call.service);
+        call_lab(lab, &call, &answer);
+        if (answer.status != rows[i].status ||
+                !strstr(skrfs_buf_text(&answer.body), rows[i].said)) {
+            print_error("row %zu, %s %s: %u %s\n", i, call.method, call.path, answer.status,
+                    skrfs_buf_text(&answer.body));
+            fail();
+        }
+        skrfs_lab_answer_done(&answer);
+    }
+}
+
+const char *text_at(const struct skrfs_json *json, const char *outer, const char *name) {
+    const char *text =
+            skrfs_json_string(skrfs_json_get(outer ? skrfs_json_get(json, outer) : json, name));
+    return text ? text : "";
+}

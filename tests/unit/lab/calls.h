@@ -17,4 +17,16 @@ unsigned call_json(struct skrfs_lab *lab, const struct call *call, struct skrfs_
 /* "Authorization=Bearer ..." with a token for the service; kept until the next call. */
 const char *bearer(struct skrfs_lab *lab, enum skrfs_lab_service service);
 
+/* One request and what must come of it. */
+struct row {
+    enum skrfs_lab_service service;
+    const char *method, *path, *query, *headers, *body; /* headers "bearer": a good token */
+    unsigned status;
+    const char *said; /* somewhere in the body */
+};
+/* Asserts of each row that the answer is what it says. */
+void run_rows(struct skrfs_lab *lab, const struct row *rows, size_t count);
+/* A text member (of member `outer`, if that is not NULL), or "". */
+const char *text_at(const struct skrfs_json *json, const char *outer, const char *name);
+
 #endif

@@ -184,9 +184,9 @@ static void make_hardware(
 void evidence_make(
         const struct bench *bench, const struct recipe *recipe, struct skrfs_lab_guest *guest) {
     skrfs_lab_guest_init(guest);
-    strcpy(guest->os_type, "Linux");
-    strcpy(guest->os_distro, "Debian");
-    strcpy(guest->os_build, "NotApplication");
+    snprintf(guest->os_type, sizeof(guest->os_type), "Linux");
+    snprintf(guest->os_distro, sizeof(guest->os_distro), "Debian");
+    snprintf(guest->os_build, sizeof(guest->os_build), "NotApplication");
     guest->os_major = 12;
     assert_ok(skrfs_json_pack(&guest->client_payload, &err, "{s:s}", "nonce", "bXkgbm9uY2U="), err);
     assert_ok(skrfs_lab_event_log(&guest->event_log, &err), err);

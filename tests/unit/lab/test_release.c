@@ -1,6 +1,7 @@
 /* Releases: whom they are given to, in which shape, and each of the lies that a test can ask for.
  */
 #include "calls.h"
+#include "jws.h"
 #include "jwt.h"
 #include "support.h"
 
@@ -125,106 +126,6 @@ static unsigned ask(struct skrfs_lab *lab, enum skrfs_lab_service service, const
     return status;
 }
 
-static struct skrfs_json *part_json(const char *jws, unsigned index) {
-    skrfs_autobuf text = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
-    struct skrfs_json *json = NULL;
-    while (index-- > 0)
-        jws = strchr(jws, '.') + 1;
-    assert_ok(skrfs_base64_decode(SKRFS_BASE64URL, jws, strcspn(jws, "."), &text, &err), err);
-    assert_ok(skrfs_json_parse(skrfs_buf_text(&text), text.len, text.max, &json, &err), err);
-    return json;
-}
-
-static struct skrfs_chain *chain_of(const struct skrfs_json *header) {
-    const struct skrfs_json *x5c = skrfs_json_get(header, "x5c");
-    struct skrfs_buf ders[SKRFS_CHAIN_MAX];
-    struct skrfs_bytes views[SKRFS_CHAIN_MAX];
-    size_t count = skrfs_json_size(x5c);
-    struct skrfs_chain *chain = NULL;
-    assert_int_equal(count <= 3 && count >= 2, 1);
-    for (size_t i = 0; i < count; i++) {
-        const char *text = skrfs_json_string(skrfs_json_at(x5c, i));
-        ders[i] = SKRFS_BUF(SKRFS_CERT_MAX);
-        assert_ok(skrfs_base64_decode(SKRFS_BASE64, text, strlen(text), &ders[i], &err), err);
-        views[i] = skrfs_buf_bytes(&ders[i]);
-    }
-    assert_ok(skrfs_chain_from_der(views, count, &chain, &err), err);
-    for (size_t i = 0; i < count; i++)
-        skrfs_buf_done(&ders[i]);
-    return chain;
-}
-
-/* Chain, host and signature of a JWS; 0 when all are right. */
-static int verify(struct skrfs_lab *lab, enum skrfs_lab_service service, const char *jws) {
-    skrfs_autojson *header = part_json(jws, 0);
-    skrfs_autochain *chain = chain_of(header);
-    skrfs_autopkey *key = NULL;
-    skrfs_autobuf pem = SKRFS_BUF(SKRFS_PEM_MAX);
-    skrfs_autobuf signature = SKRFS_BUF(SKRFS_RSA_MAX);
-    SKRFS_CLEANUP(skrfs_trust_free_p) struct skrfs_trust *trust = NULL;
-    const char *last = strrchr(jws, '.');
-    assert_ok(skrfs_chain_pem(lab->pki->root.chain, &pem, &err), err);
-    assert_ok(skrfs_trust_from_pem(skrfs_buf_text(&pem), pem.len, &trust, &err), err);
-    assert_ok(skrfs_base64_decode(SKRFS_BASE64URL, last + 1, strlen(last + 1), &signature, &err),
-            err);
-    if (skrfs_chain_verify_server(chain, trust,
-                service == HSM ? SKRFS_LAB_HSM_HOST : SKRFS_LAB_VAULT_HOST, skrfs_wall_s() + 2,
-                &err) < 0)
-        return -1;
-    assert_ok(skrfs_chain_leaf_key(chain, &key, &err), err);
-    return skrfs_rsa_verify(key, SKRFS_SHA256,
-            (struct skrfs_bytes){(const uint8_t *)jws, (size_t)(last - jws)},
-            skrfs_buf_bytes(&signature), &err);
-}
-
-/* Unwraps what a JWS carries. */
-static int unwrap(const struct skrfs_json *key, const struct skrfs_pkey *with,
-        struct skrfs_secret **ret_plain, char enc_name[32]) {
-    skrfs_autobuf text = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
-    skrfs_autobuf cipher = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
-    skrfs_autojson *inner = NULL;
-    skrfs_autosecret *aes = NULL;
-    enum skrfs_enc enc = SKRFS_ENC_SHA1;
-    assert_ok(skrfs_json_need_base64(key, "key_hsm", SKRFS_BASE64URL, &text, &err), err);
-    assert_ok(skrfs_json_parse(skrfs_buf_text(&text), text.len, text.max, &inner, &err), err);
-    assert_ok(skrfs_json_need_base64(inner, "ciphertext", SKRFS_BASE64URL, &cipher, &err), err);
-    const struct skrfs_json *header = skrfs_json_get(inner, "header");
-    assert_string_equal(skrfs_json_string(skrfs_json_get(inner, "schema_version")), "1.0");
-    assert_string_equal(skrfs_json_string(skrfs_json_get(header, "alg")), "dir");
-    snprintf(enc_name, 32, "%s", skrfs_json_string(skrfs_json_get(header, "enc")));
-    assert_true(skrfs_enc_parse(enc_name, &enc));
-    if (cipher.len <= 256 || skrfs_oaep_decrypt(with, skrfs_enc_hash(enc),
-                                     (struct skrfs_bytes){cipher.data, 256}, &aes, &err) < 0)
-        return -1;
-    return skrfs_kwp_unwrap(
-            aes, (struct skrfs_bytes){cipher.data + 256, cipher.len - 256}, ret_plain, &err);
-}
-
-static const struct skrfs_json *released(const struct skrfs_json *payload) {
-    return skrfs_json_get(skrfs_json_get(skrfs_json_get(payload, "response"), "key"), "key");
-}
-
-static const char *text_of(const struct skrfs_json *json, const char *name) {
-    const char *text = skrfs_json_string(skrfs_json_get(json, name));
-    return text ? text : "";
-}
-
-static void public_of(const struct skrfs_json *key, struct skrfs_public *public) {
-    skrfs_autobuf a = SKRFS_BUF(600);
-    skrfs_autobuf b = SKRFS_BUF(600);
-    *public = (struct skrfs_public){0};
-    public->type = strncmp(text_of(key, "kty"), "RSA", 3) == 0 ? SKRFS_KEY_RSA : SKRFS_KEY_EC;
-    bool rsa = public->type == SKRFS_KEY_RSA;
-    assert_ok(skrfs_json_need_base64(key, rsa ? "n" : "x", SKRFS_BASE64URL, &a, &err), err);
-    assert_ok(skrfs_json_need_base64(key, rsa ? "e" : "y", SKRFS_BASE64URL, &b, &err), err);
-    memcpy(rsa ? public->n : public->x, a.data, a.len);
-    memcpy(rsa ? public->e : public->y, b.data, b.len);
-    public->n_len = public->xy_len = a.len;
-    public->e_len = b.len;
-    if (!rsa)
-        assert_true(skrfs_curve_parse(text_of(key, "crv"), &public->curve));
-}
-
 static void every_kind_is_released(void **state) {
     static const struct {
         enum skrfs_lab_service service;
@@ -245,19 +146,19 @@ static void every_kind_is_released(void **state) {
         snprintf(more, sizeof(more), ",\"enc\":\"%s\",\"nonce\":\"n%zu\"", encs[i % 3], i);
         unsigned status = ask(lab, rows[i / 3].service, rows[i / 3].path, &good_token, more, &jws);
         assert_int_equal(status, 200);
-        assert_ok(verify(lab, rows[i / 3].service, skrfs_buf_text(&jws)), err);
-        skrfs_autojson *payload = part_json(skrfs_buf_text(&jws), 1);
+        assert_ok(jws_verify(lab, rows[i / 3].service, skrfs_buf_text(&jws), &err), err);
+        skrfs_autojson *payload = jws_part(skrfs_buf_text(&jws), 1);
         snprintf(nonce, sizeof(nonce), "n%zu", i);
-        assert_string_equal(text_of(skrfs_json_get(payload, "request"), "nonce"), nonce);
-        assert_string_equal(text_of(skrfs_json_get(payload, "request"), "enc"), encs[i % 3]);
-        assert_string_equal(text_of(released(payload), "kty"), rows[i / 3].kty);
-        assert_ok(unwrap(released(payload), kek, &plain, enc), err);
+        assert_string_equal(text_at(payload, "request", "nonce"), nonce);
+        assert_string_equal(text_at(payload, "request", "enc"), encs[i % 3]);
+        assert_string_equal(text_at(jws_key(payload), NULL, "kty"), rows[i / 3].kty);
+        assert_ok(jws_unwrap(jws_key(payload), kek, &plain, enc), err);
         assert_string_equal(enc, encs[i % 3]);
         if (strcmp(rows[i / 3].kty, "oct") == 0) {
             assert_int_equal(skrfs_secret_len(plain), 32);
             continue;
         }
-        public_of(released(payload), &public);
+        jws_public(jws_key(payload), &public);
         assert_ok(skrfs_key_check_public(plain, &public, &err), err);
     }
 }
@@ -280,17 +181,17 @@ static void shapes_are_the_services(void **state) {
     skrfs_autobuf hsm = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
     assert_int_equal(ask(lab, VAULT, "/keys/rsa/release", &good_token, "", &vault), 200);
     assert_int_equal(ask(lab, HSM, "/keys/ec/release", &good_token, "", &hsm), 200);
-    skrfs_autojson *header = part_json(skrfs_buf_text(&vault), 0);
-    skrfs_autojson *hsm_header = part_json(skrfs_buf_text(&hsm), 0);
-    skrfs_autojson *payload = part_json(skrfs_buf_text(&vault), 1);
-    skrfs_autojson *hsm_payload = part_json(skrfs_buf_text(&hsm), 1);
+    skrfs_autojson *header = jws_part(skrfs_buf_text(&vault), 0);
+    skrfs_autojson *hsm_header = jws_part(skrfs_buf_text(&hsm), 0);
+    skrfs_autojson *payload = jws_part(skrfs_buf_text(&vault), 1);
+    skrfs_autojson *hsm_payload = jws_part(skrfs_buf_text(&hsm), 1);
     const struct skrfs_json *key = skrfs_json_get(skrfs_json_get(payload, "response"), "key");
     const struct skrfs_json *hsm_key =
             skrfs_json_get(skrfs_json_get(hsm_payload, "response"), "key");
     assert_members(header, "alg kid x5t typ x5t#S256 x5c ");
     assert_members(hsm_header, "alg kid x5c x5t#S256 ");
     assert_int_equal(skrfs_json_size(skrfs_json_get(hsm_header, "x5c")), 3);
-    assert_int_equal(strlen(text_of(header, "kid")), 40);
+    assert_int_equal(strlen(text_at(header, NULL, "kid")), 40);
     assert_members(skrfs_json_get(payload, "request"), "api-version enc kid ");
     assert_members(key, "key attributes release_policy ");
     assert_members(skrfs_json_get(key, "key"), "kid kty key_ops n e key_hsm ");
@@ -298,10 +199,10 @@ static void shapes_are_the_services(void **state) {
     assert_members(hsm_key, "attributes key release_policy ");
     assert_members(skrfs_json_get(hsm_key, "key"), "crv key_hsm key_ops kid kty x y ");
     assert_members(skrfs_json_get(hsm_key, "release_policy"), "contentType data immutable ");
-    assert_string_equal(text_of(skrfs_json_get(key, "key"), "e"), "AAEAAQ");
-    assert_string_equal(text_of(skrfs_json_get(payload, "request"), "enc"), "CKM_RSA_AES_KEY_WRAP");
-    assert_string_equal(text_of(skrfs_json_get(payload, "request"), "kid"),
-            "https://lab.vault.skrfs.localhost:2/keys/rsa");
+    assert_string_equal(text_at(key, "key", "e"), "AAEAAQ");
+    assert_string_equal(text_at(payload, "request", "enc"), "CKM_RSA_AES_KEY_WRAP");
+    assert_string_equal(
+            text_at(payload, "request", "kid"), "https://lab.vault.skrfs.localhost:2/keys/rsa");
 }
 
 #define TOKEN(name, change)                                                                        \
@@ -366,21 +267,21 @@ static struct skrfs_json *lying(struct skrfs_lab *lab, enum skrfs_lab_service se
     assert_int_equal(ask(lab, service, "/keys/ec/release", &good_token,
                              ",\"nonce\":\"mine\",\"enc\":\"RSA_AES_KEY_WRAP_256\"", jws),
             200);
-    return part_json(skrfs_buf_text(jws), 1);
+    return jws_part(skrfs_buf_text(jws), 1);
 }
 
 static void signers_lie(void **state) {
     static const struct {
         const char *what, *why;
-    } rows[] = {{"other-signer", "authority"}, {"expired-leaf", "expired"}, {"other-host", "host"},
+    } rows[] = {{"other-signer", "trust"}, {"expired-leaf", "expired"}, {"other-host", "host"},
             {"bad-signature", "signature"}};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(rows) * 2; i++) {
         enum skrfs_lab_service service = i % 2 ? HSM : VAULT;
         skrfs_autobuf jws = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
         skrfs_autojson *payload = lying(*state, service, rows[i / 2].what, &jws);
         assert_non_null(payload);
-        assert_fails(verify(*state, service, skrfs_buf_text(&jws)), err, SKRFS_CLASS_BAD_ANSWER,
-                rows[i / 2].why);
+        assert_fails(jws_verify(*state, service, skrfs_buf_text(&jws), &err), err,
+                SKRFS_CLASS_BAD_ANSWER, rows[i / 2].why);
     }
 }
 
@@ -395,20 +296,19 @@ static void payloads_lie(void **state) {
         struct skrfs_public public;
         char enc[32];
         skrfs_autojson *payload = lying(lab, VAULT, lies[i], &jws);
-        assert_ok(verify(lab, VAULT, skrfs_buf_text(&jws)), err);
-        const char *kid = text_of(released(payload), "kid");
+        assert_ok(jws_verify(lab, VAULT, skrfs_buf_text(&jws), &err), err);
+        const char *kid = text_at(jws_key(payload), NULL, "kid");
         const struct skrfs_lab_version *version =
                 skrfs_lab_version_find(skrfs_lab_key_find(&lab->vaults[0], "ec"), NULL);
         assert_int_equal(strstr(kid, "/keys/ec/") != NULL, i != 0);
         assert_int_equal(strstr(kid, version->id) != NULL, i != 1);
-        assert_int_equal(
-                strcmp(text_of(skrfs_json_get(payload, "request"), "nonce"), "mine") == 0, i != 2);
-        int opened = unwrap(released(payload), kek, &plain, enc);
+        assert_int_equal(strcmp(text_at(payload, "request", "nonce"), "mine") == 0, i != 2);
+        int opened = jws_unwrap(jws_key(payload), kek, &plain, enc);
         assert_int_equal(strcmp(enc, "RSA_AES_KEY_WRAP_256") == 0, i != 3);
         assert_int_equal(opened == 0, i != 4 && i != 7);
         if (opened < 0)
             continue;
-        public_of(released(payload), &public);
+        jws_public(jws_key(payload), &public);
         assert_int_equal(skrfs_key_check_public(plain, &public, &err) == 0, i != 5 && i != 6);
         assert_int_equal(skrfs_public_equal(&public, &version->public), i != 0 && i != 5);
     }

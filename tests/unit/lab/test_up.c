@@ -20,7 +20,7 @@ static char base[64], dir[80];
 static int set_up(void **state) {
     (void)state;
     assert_ok(skrfs_crypto_setup(&err), err);
-    strcpy(base, "/tmp/skrfs-lab-XXXXXX");
+    snprintf(base, sizeof(base), "/tmp/skrfs-lab-XXXXXX");
     assert_non_null(mkdtemp(base));
     snprintf(dir, sizeof(dir), "%s/lab", base);
     return 0;
