@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <skrfs/base/file.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Copies the value of `name=` (os-release(5)) without its quotes. */
@@ -34,7 +35,7 @@ static int number_at(const char *text) {
 void skrfs_os_parse(const char *text, struct os_facts *ret_os) {
     char version[32] = "";
     if (!value_of(text, "NAME", ret_os->distro, sizeof(ret_os->distro)))
-        strcpy(ret_os->distro, "Linux");
+        snprintf(ret_os->distro, sizeof(ret_os->distro), "Linux");
     (void)value_of(text, "VERSION_ID", version, sizeof(version));
     ret_os->major = number_at(version);
     const char *dot = strchr(version, '.');

@@ -1,5 +1,6 @@
-/* Azure, as the courier speaks to it: certificates from THIM, quotes from IMDS, tokens from MAA and Entra
- * ID, keys from Key Vault and Managed HSM. Holds access tokens and connections, never a key. Thread safe. */
+/* Azure, as the courier speaks to it: certificates from THIM, quotes from IMDS, tokens from MAA and
+ * Entra ID, keys from Key Vault and Managed HSM. Holds access tokens and connections, never a key.
+ * Thread safe. */
 #ifndef SKRFS_AZURE_CLOUD_H
 #define SKRFS_AZURE_CLOUD_H
 
@@ -13,8 +14,8 @@
 #define SKRFS_VAULT_API_VERSION "7.4"
 #define SKRFS_MAA_API_VERSION "2020-10-01"
 #define SKRFS_JWS_MAX ((size_t)128 * 1024)
-#define SKRFS_KID_MAX 512       /* a key identifier: https://host/keys/name/version */
-#define SKRFS_KEY_NAME_MAX 128  /* [0-9a-zA-Z-]+ */
+#define SKRFS_KID_MAX 512      /* a key identifier: https://host/keys/name/version */
+#define SKRFS_KEY_NAME_MAX 128 /* [0-9a-zA-Z-]+ */
 #define SKRFS_KEY_VERSION_MAX 33
 
 struct skrfs_cloud;
@@ -48,78 +49,86 @@ int skrfs_cloud_new(const struct skrfs_cloud_options *options, struct skrfs_clou
 void skrfs_cloud_free(struct skrfs_cloud *cloud);
 SKRFS_DEFINE_CLEANUP(struct skrfs_cloud, skrfs_cloud_free)
 
-/* The audience of a vault's host by its suffix (public, China, US government); CONFIG for an unknown one. */
-int skrfs_vault_resource(const char *host, char *out, size_t size, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Parses the `identity =` text. `*ret_id` points into `text`, NULL for system. CONFIG when it is none. */
+/* The audience of a vault's host by its suffix (public, China, US government); CONFIG for an
+ * unknown one. */
+int skrfs_vault_resource(
+        const char *host, char *out, size_t size, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Parses the `identity =` text. `*ret_id` points into `text`, NULL for system. CONFIG when it is
+ * none. */
 int skrfs_identity_parse(const char *text, enum skrfs_identity_kind *ret_kind, const char **ret_id,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* Attests a confidential VM: VCEK chain from THIM (kept by chip and reported TCB, used only when it verifies
- * this report) or TD quote from IMDS, then MAA's AzureGuest. REJECTED when the service refuses the evidence. */
+/* Attests a confidential VM: VCEK chain from THIM (kept by chip and reported TCB, used only when it
+ * verifies this report) or TD quote from IMDS, then MAA's AzureGuest. REJECTED when the service
+ * refuses the evidence. */
 int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* What a token says of itself; nothing in it is verified (the vault does). */
 struct skrfs_token_info {
-    int64_t not_after_s;       /* exp */
-    struct skrfs_buf claims;   /* the payload's JSON text */
+    int64_t not_after_s;     /* exp */
+    struct skrfs_buf claims; /* the payload's JSON text */
 };
 void skrfs_token_info_done(struct skrfs_token_info *info);
 int skrfs_token_inspect(struct skrfs_bytes token, struct skrfs_token_info *ret_info,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 struct skrfs_release_ask {
-    size_t vault;              /* index into the options' vaults */
+    size_t vault; /* index into the options' vaults */
     const char *name;
-    const char *version;       /* NULL: the current one */
+    const char *version; /* NULL: the current one */
     const char *nonce;
     enum skrfs_enc enc;
     struct skrfs_bytes token;
 };
-/* Asks for the release; the answer's JWS (not looked into) is appended to `ret_jws`. On 403 the key's policy
- * is read and held against the token's claims, so that the message names the claim, the role or says which it
- * cannot tell: REJECTED. 404 is NOT_FOUND; 429 and 5xx after the retries are UNAVAILABLE. */
+/* Asks for the release; the answer's JWS (not looked into) is appended to `ret_jws`. On 403 the
+ * key's policy is read and held against the token's claims, so that the message names the claim,
+ * the role or says which it cannot tell: REJECTED. 404 is NOT_FOUND; 429 and 5xx after the retries
+ * are UNAVAILABLE. */
 int skrfs_cloud_release(struct skrfs_cloud *cloud, const struct skrfs_release_ask *ask,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_buf *ret_jws,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* The public part of a key as the vault tells it. */
 struct skrfs_vault_key {
-    char kid[SKRFS_KID_MAX];    /* always with a version */
+    char kid[SKRFS_KID_MAX]; /* always with a version */
     struct skrfs_public public;
     bool exportable, enabled;
     int64_t not_before_s, expires_s, created_s, updated_s; /* 0: not set */
-    char kty[16];               /* as told: "RSA-HSM" */
-    char ops[128];              /* key_ops, joined by spaces */
-    struct skrfs_buf policy;    /* release policy text; empty when none */
+    char kty[16];                                          /* as told: "RSA-HSM" */
+    char ops[128];                                         /* key_ops, joined by spaces */
+    struct skrfs_buf policy; /* release policy text; empty when none */
     bool policy_immutable;
 };
 void skrfs_vault_key_done(struct skrfs_vault_key *key);
 #define skrfs_autovaultkey SKRFS_CLEANUP(skrfs_vault_key_done) struct skrfs_vault_key
 /* GET of a key; `version` NULL: the current one. `ret_key` must be zeroed or done. */
-int skrfs_cloud_key_show(struct skrfs_cloud *cloud, size_t vault, const char *name, const char *version,
-        uint64_t deadline_ns, struct skrfs_vault_key *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_cloud_key_show(struct skrfs_cloud *cloud, size_t vault, const char *name,
+        const char *version, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 struct skrfs_key_wish {
     const char *name;
-    const char *kty;            /* "RSA-HSM", "EC-HSM", "oct-HSM", ... */
-    unsigned size;              /* bits, RSA and oct; 0: the service's default */
-    const char *curve;          /* EC */
-    struct skrfs_bytes policy;  /* release policy, comments removed */
+    const char *kty;           /* "RSA-HSM", "EC-HSM", "oct-HSM", ... */
+    unsigned size;             /* bits, RSA and oct; 0: the service's default */
+    const char *curve;         /* EC */
+    struct skrfs_bytes policy; /* release policy, comments removed */
     bool immutable;
 };
 /* Creates an exportable key with its release policy. */
-int skrfs_cloud_key_create(struct skrfs_cloud *cloud, size_t vault, const struct skrfs_key_wish *wish,
-        uint64_t deadline_ns, struct skrfs_vault_key *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_cloud_key_create(struct skrfs_cloud *cloud, size_t vault,
+        const struct skrfs_key_wish *wish, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Calls `each` for every key of the vault (all pages): its kid without version, whether enabled. */
-typedef int skrfs_key_each_fn(void *context, const char *kid, bool enabled, struct skrfs_error *err);
+typedef int skrfs_key_each_fn(
+        void *context, const char *kid, bool enabled, struct skrfs_error *err);
 int skrfs_cloud_key_list(struct skrfs_cloud *cloud, size_t vault, uint64_t deadline_ns,
         skrfs_key_each_fn *each, void *context, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Public members from a JWK (kty of either spelling, leading zeros of n and e dropped). */
-int skrfs_jwk_public(const struct skrfs_json *jwk, struct skrfs_public *ret_public, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_jwk_public(const struct skrfs_json *jwk, struct skrfs_public *ret_public,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

@@ -20,7 +20,7 @@ static void make_evidence(const char *report, struct skrfs_evidence *evidence) {
     vector_read(report, &bytes);
     skrfs_evidence_init(evidence);
     assert_ok(skrfs_buf_append(&evidence->hcl_report, bytes.data, bytes.len, &err), err);
-    strcpy(evidence->nonce, "ab12");
+    snprintf(evidence->nonce, sizeof(evidence->nonce), "ab12");
     put(&evidence->event_log, "the log");
     put(&evidence->ak_cert, "the ak's certificate");
     put(&evidence->ak_public, "the ak");

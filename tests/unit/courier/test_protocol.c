@@ -17,7 +17,7 @@ static void same(const struct skrfs_buf *a, const struct skrfs_buf *b) {
 
 static void fill_evidence(struct skrfs_evidence *evidence) {
     skrfs_evidence_init(evidence);
-    strcpy(evidence->nonce, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    memset(evidence->nonce, 'a', sizeof(evidence->nonce) - 1);
     fill(&evidence->hcl_report, 2000, 1);
     fill(&evidence->event_log, 300000, 2);
     fill(&evidence->ak_cert, 900, 3);

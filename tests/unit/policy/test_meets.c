@@ -106,12 +106,11 @@ static void finds_claims_by_path(void **state) {
 
 static void shows_values_cleaned_and_cut(void **state) {
     (void)state;
-    char claims[512] = "{\"iss\":\"" ISSUER "\",\"c\":\"\\u001b[31m",
-         wanted[128] = "claim c is '?[31m";
-    memset(claims + strlen(claims), 'y', 200);
-    strcat(claims, "\"}");
-    memset(wanted + strlen(wanted), 'y', 95);
-    strcat(wanted, "', wants 'x'");
+    char claims[512], wanted[256], run[201];
+    memset(run, 'y', sizeof(run) - 1);
+    run[sizeof(run) - 1] = '\0';
+    snprintf(claims, sizeof(claims), "{\"iss\":\"" ISSUER "\",\"c\":\"\\u001b[31m%s\"}", run);
+    snprintf(wanted, sizeof(wanted), "claim c is '?[31m%.95s', wants 'x'", run);
     check_text(ONE("\"x\""), claims, wanted);
 }
 
