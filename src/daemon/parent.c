@@ -17,7 +17,7 @@
 #define SETTLED_NS                                                                                 \
     (10 * SKRFS_SECOND_NS) /* who lived this long begins with the first pause again */
 #define ANSWER_NS (30 * SKRFS_SECOND_NS)
-#define KEEPER_GRACE_NS SKRFS_SECOND_NS
+#define KEEPER_GRACE_NS (250 * SKRFS_MILLISECOND_NS)
 
 static void give_up(struct skrfs_parent *parent, const struct skrfs_error *err) {
     if (!parent->failed)
