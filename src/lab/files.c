@@ -133,9 +133,20 @@ int skrfs_lab_dir_lock(const char *dir, int *ret_fd, pid_t *ret_pid, struct skrf
     return 0;
 }
 
+/* A TPM that is at the default place needs no name; a borrowed one's boot log is not the lab's. */
+static void tpm_text(
+        const char *dir, const struct skrfs_lab_machine *machine, char *out, size_t size) {
+    bool named = strcmp(machine->tcti, SKRFS_TPM_DEFAULT_TCTI) != 0;
+    (void)snprintf(out, size, "%s%s%sevent-log = %s%s", named ? "tcti = " : "",
+            named ? machine->tcti : "", named ? "\n" : "", machine->borrowed ? "none" : dir,
+            machine->borrowed ? "" : "/event-log");
+}
+
 /* The configuration with which skrfs uses this lab. */
 static int conf_text(const char *dir, const struct skrfs_lab *lab,
         const struct skrfs_lab_machine *machine, struct skrfs_buf *out, struct skrfs_error *err) {
+    char tpm[PATH_MAX + 256];
+    tpm_text(dir, machine, tpm, sizeof(tpm));
     return skrfs_buf_printf(out, err,
             "; The lab of %s: keys, certificates and TPM of this machine alone, for trying and\n"
             "; testing. Not for production.\n"
@@ -144,7 +155,7 @@ static int conf_text(const char *dir, const struct skrfs_lab *lab,
             "[vault hsm]\nurl = %s\nresource = %s\n\n"
             "[network]\nca-file = %s/ca.pem\n\n"
             "[imds]\nurl = %s\n\n"
-            "[tpm]\ntcti = %s\nevent-log = %s/event-log\n\n"
+            "[tpm]\n%s\n\n"
             "[lab]\ndir = %s\n\n"
             "[mount]\npath = %s/mnt\n\n"
             "; Keys go here or into skrfs.conf.d/*.conf:\n"
@@ -153,7 +164,7 @@ static int conf_text(const char *dir, const struct skrfs_lab *lab,
             "; vault = vault\n"
             "; format = pem\n",
             dir, lab->maa_url, lab->vaults[0].url, lab->vaults[0].resource, lab->vaults[1].url,
-            lab->vaults[1].resource, dir, lab->imds_url, machine->tcti, dir, dir, dir);
+            lab->vaults[1].resource, dir, lab->imds_url, tpm, dir, dir);
 }
 
 static int describe(const char *dir, const struct skrfs_lab *lab,

@@ -44,7 +44,8 @@ static int bring_up(
             skrfs_lab_listen(&sockets, err) < 0)
         return -1;
     if (skrfs_lab_new(&sockets.ports, tdx, options->throttle, &running->lab, err) < 0 ||
-            skrfs_lab_machine_start(running->lab, running->dir, &running->machine, err) < 0 ||
+            skrfs_lab_machine_start(
+                    running->lab, running->dir, options->tcti, &running->machine, err) < 0 ||
             skrfs_lab_dir_fill(running->dir, running->lab, &running->machine, err) < 0 ||
             skrfs_lab_server_start(running->lab, &sockets, &running->server, err) < 0) {
         if (sockets.imds >= 0)

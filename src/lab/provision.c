@@ -73,28 +73,41 @@ static int store_report(const struct skrfs_lab *lab, struct skrfs_tpm *tpm, cons
     return write_full_report(lab, dir, ak, err);
 }
 
-static int fill(
-        const struct skrfs_lab *lab, const char *dir, const char *tcti, struct skrfs_error *err) {
+static int fill(const struct skrfs_lab *lab, const char *dir,
+        const struct skrfs_lab_machine *machine, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = NULL;
     skrfs_autopkey *ak = NULL;
-    if (skrfs_tpm_open(tcti, &tpm, err) < 0 || boot(tpm, dir, err) < 0 ||
-            make_ak(tpm, &ak, err) < 0 || store_ak_certificate(lab, tpm, ak, err) < 0)
+    if (skrfs_tpm_open(machine->tcti, &tpm, err) < 0)
+        return -1;
+    if ((!machine->borrowed && boot(tpm, dir, err) < 0) || make_ak(tpm, &ak, err) < 0 ||
+            store_ak_certificate(lab, tpm, ak, err) < 0)
         return -1;
     return store_report(lab, tpm, dir, ak, err);
 }
 
-int skrfs_lab_machine_start(const struct skrfs_lab *lab, const char *dir,
-        struct skrfs_lab_machine *ret_machine, struct skrfs_error *err) {
-    struct skrfs_lab_machine machine = {0};
+static int start_swtpm(
+        const char *dir, struct skrfs_lab_machine *machine, struct skrfs_error *err) {
     char state[4096];
     (void)snprintf(state, sizeof(state), "%s/tpm", dir);
     if (mkdir(state, 0700) < 0)
         return skrfs_fail_errno(err, errno, "make %s", state);
-    if (skrfs_lab_swtpm_start(dir, &machine, err) < 0)
+    if (skrfs_lab_swtpm_start(dir, machine, err) < 0)
         return skrfs_wrap(err, "start the software TPM");
-    if (fill(lab, dir, machine.tcti, err) < 0) {
+    return 0;
+}
+
+int skrfs_lab_machine_start(const struct skrfs_lab *lab, const char *dir, const char *tcti,
+        struct skrfs_lab_machine *ret_machine, struct skrfs_error *err) {
+    struct skrfs_lab_machine machine = {.borrowed = tcti != NULL};
+    if (tcti && strlen(tcti) > 100)
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the TPM's name is too long: '%.100s...'", tcti);
+    if (tcti)
+        (void)snprintf(machine.tcti, sizeof(machine.tcti), "%s", tcti);
+    else if (start_swtpm(dir, &machine, err) < 0)
+        return -1;
+    if (fill(lab, dir, &machine, err) < 0) {
         skrfs_lab_machine_stop(&machine);
-        return skrfs_wrap(err, "set the software TPM up");
+        return skrfs_wrap(err, "set the %s TPM up", tcti ? "given" : "software");
     }
     *ret_machine = machine;
     return 0;

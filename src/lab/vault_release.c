@@ -131,7 +131,7 @@ static void release_to(struct skrfs_lab_call *call, const struct skrfs_lab_key *
 void skrfs_lab_release(struct skrfs_lab_call *call, struct skrfs_lab_answer *answer) {
     struct skrfs_lab_key *key = NULL;
     struct skrfs_lab_version *version = NULL;
-    struct ask ask = {0};
+    struct ask ask = {.target = ""};
     if (!skrfs_lab_api_exports(skrfs_lab_query(call->request, "api-version"))) {
         (void)skrfs_lab_refuse(
                 answer, 400, "BadParameter", "Operation release needs api-version 7.3 or newer");
