@@ -7,7 +7,7 @@
 #define LAB_NAME "skrfs-lab"
 
 struct lab_options {
-    const char *dir, *tee;
+    const char *dir, *tee, *tcti;
     bool foreground, no_throttle;
 };
 
@@ -55,6 +55,7 @@ static int up_run(const struct skrfs_call *call, struct skrfs_error *err) {
     }
     struct skrfs_lab_options lab = {.dir = dir,
             .tee = options->tee ? options->tee : "snp",
+            .tcti = options->tcti,
             .foreground = options->foreground,
             .throttle = !options->no_throttle};
     if (skrfs_lab_up(&lab, err) < 0) {
@@ -91,6 +92,8 @@ static const struct skrfs_option up_options[] = {
         OPTION_DIR,
         {0, "tee", "TEE", "snp (default) or tdx", SKRFS_OPTION_TEXT,
                 offsetof(struct lab_options, tee)},
+        {0, "tcti", "TCTI", "set up this empty TPM, not a swtpm of the lab's own",
+                SKRFS_OPTION_TEXT, offsetof(struct lab_options, tcti)},
         {'f', "foreground", NULL, "stay in the foreground until SIGTERM or Ctrl-C",
                 SKRFS_OPTION_FLAG, offsetof(struct lab_options, foreground)},
         {0, "no-throttle", NULL, "leave out the vault's limit of 10 creations and releases in 10 s",

@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <skrfs/base/file.h>
+#include <skrfs/tpm/tpm.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

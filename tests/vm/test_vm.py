@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from lab import BUILD, SKRFS, Lab, run
+from lab import BUILD, SKRFS, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = ["fuse", "tpm_crb"]
@@ -42,7 +42,7 @@ def copy_in(root, path, target=None):
     shutil.copy(path, target)
 
 
-def build_tree(root, kernel, lab_dir):
+def build_tree(root, kernel):
     _, folder, version = kernel
     for name in ("bin", "sbin", "proc", "sys", "dev", "etc", "lib", "lib64", "mnt"):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,6 @@ def build_tree(root, kernel, lab_dir):
     (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\nuser:x:1000:\n")
     (root / "etc/os-release").write_text('NAME="Debian GNU/Linux"\nVERSION_ID="12"\n')
-    shutil.copytree(lab_dir, root / "lab", ignore=lambda _, names: [name for name in names if name.endswith((".pid", ".lock"))])
     for module in MODULES:
         shown = run("modprobe", "-d", folder, "-S", version, "--show-depends", module, check=False).stdout
         for path in re.findall(r"^insmod (\S+)", shown, re.M):
@@ -79,20 +78,11 @@ def console(kernel, tmp_path_factory):
     """Boots once and returns what the guest printed."""
     work = tmp_path_factory.mktemp("vm")
     run("depmod", "-b", kernel[1], kernel[2], timeout=120)
-    made = Lab(work / "lab", "--no-throttle")
     state = work / "state"
-    kept = work / "kept"
-    # The TPM set up by the lab goes into the guest; the lab outside ends.
-    shutil.copytree(made.dir, kept)
-    shutil.copytree(next(path for path in kept.rglob("tpm2-00.permall")).parent, state)
-    made.down()
-    text = (kept / "skrfs.conf").read_text()
-    text = re.sub(r"^(tcti|event-log) *=.*\n", "", text, flags=re.M).replace(str(made.dir), "/lab")
-    (kept / "skrfs.conf").write_text(text)
-    for name in state.glob(".lock"):
-        name.unlink()
+    state.mkdir()
+    run("swtpm_setup", "--tpm2", "--tpmstate", state, "--overwrite", "--pcr-banks", "sha256,sha384")
     root = work / "root"
-    build_tree(root, kernel, kept)
+    build_tree(root, kernel)
     pack(root, work / "init.cpio.gz")
     subprocess.run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={work}/sock", "--daemon",
                     "--pid", f"file={work}/swtpm.pid", "--terminate"], check=True)

@@ -40,6 +40,7 @@
 struct skrfs_lab_options {
     const char *dir;        /* state, certificates, configuration, log */
     const char *tee;        /* "snp" (default) or "tdx" */
+    const char *tcti;       /* an empty TPM to set up, at most 100 octets; NULL: a swtpm of the lab's own */
     bool foreground;        /* be the lab, until SIGTERM, SIGINT or SIGHUP; lab.json is there once it answers */
     bool throttle;          /* 10 creations and releases in 10 s on the vault, as the service (default true) */
 };
