@@ -15,6 +15,19 @@
 #define PR_SET_VMA 0x53564d41
 #endif
 
+/* The sanitizers' runtimes want more: their signal stack, their maps, their waiting, and a thread
+ * of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* Memory, time, threads that exist, and the end: what every process does. */
 static const int basic_calls[] = {
         SCMP_SYS(read),
@@ -54,8 +67,7 @@ static const int basic_calls[] = {
         SCMP_SYS(getegid),
         SCMP_SYS(exit),
         SCMP_SYS(exit_group),
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-        /* The sanitizers' runtimes: their signal stack, their maps, their waiting. */
+#if SANITIZED
         SCMP_SYS(sigaltstack),
         SCMP_SYS(sched_yield),
         SCMP_SYS(readlink),
@@ -248,6 +260,8 @@ int skrfs_sandbox_witness(struct skrfs_error *err) {
     int result;
     scmp_filter_ctx filter = filter_new(&result);
 
+    if (result == 0 && SANITIZED)
+        result = allow_threads(filter);
     if (result == 0)
         result = allow_all(filter, witness_calls, SKRFS_ARRAY_LEN(witness_calls));
     if (result == 0)
