@@ -17,7 +17,7 @@ int handles_init(struct handles *handles, struct skrfs_error *err) {
 void handles_done(struct handles *handles) {
     for (size_t i = 0; i < handles->count; i++)
         if (!((uintptr_t)handles->slots[i] & 1))
-            handle_free(handles->slots[i]);
+            handle_unref(handles->slots[i]);
     free(handles->slots);
     (void)pthread_mutex_destroy(&handles->lock);
 }
@@ -70,6 +70,8 @@ static struct handle *locked_get(struct handles *handles, uint64_t fh) {
 struct handle *handle_get(struct handles *handles, uint64_t fh) {
     pthread_mutex_lock(&handles->lock);
     struct handle *handle = locked_get(handles, fh);
+    if (handle)
+        atomic_fetch_add(&handle->refs, 1);
     pthread_mutex_unlock(&handles->lock);
     return handle;
 }
@@ -86,8 +88,17 @@ struct handle *handle_take(struct handles *handles, uint64_t fh) {
     return handle;
 }
 
-void handle_free(struct handle *handle) {
-    if (!handle)
+struct handle *handle_new(const struct node *node) {
+    struct handle *handle = calloc(1, sizeof *handle);
+    if (handle) {
+        atomic_init(&handle->refs, 1);
+        handle->node = *node;
+    }
+    return handle;
+}
+
+void handle_unref(struct handle *handle) {
+    if (!handle || atomic_fetch_sub(&handle->refs, 1) != 1)
         return;
     skrfs_secret_unref(handle->bytes);
     skrfs_generation_unref(handle->generation);

@@ -61,6 +61,7 @@ struct version_slot {
 };
 
 struct handle {
+    atomic_uint refs; /* the table, and each request that uses it */
     struct node node;
     struct skrfs_generation *generation;
     struct skrfs_secret *bytes;
@@ -153,9 +154,11 @@ void attr_distrust(struct skrfs_fs *fs);
 int handles_init(struct handles *handles, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void handles_done(struct handles *handles);
 int handle_add(struct handles *handles, struct handle *handle, uint64_t *ret_fh);
-struct handle *handle_get(struct handles *handles, uint64_t fh);
+struct handle *handle_new(const struct node *node);              /* with one reference */
+struct handle *handle_get(struct handles *handles, uint64_t fh); /* a reference, or NULL */
+/* The table's reference; the number means nothing any more. */
 struct handle *handle_take(struct handles *handles, uint64_t fh);
-void handle_free(struct handle *handle);
+void handle_unref(struct handle *handle);
 
 /* audit.c */
 /* The caller of a request as far as this key's rules want to know. */

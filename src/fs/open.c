@@ -51,7 +51,7 @@ bool open_reply(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
     uint64_t fh;
     int rc = handle_add(&fs->handles, handle, &fh);
     if (rc) {
-        handle_free(handle);
+        handle_unref(handle);
         count_reply(fs, fuse_reply_err(req, rc));
         return false;
     }
@@ -64,7 +64,7 @@ bool open_reply(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
         return true;
     /* Given up meanwhile: the kernel knows no handle and will not release it. */
     count_reply(fs, rc);
-    handle_free(handle_take(&fs->handles, fh));
+    handle_unref(handle_take(&fs->handles, fh));
     return false;
 }
 
@@ -80,14 +80,15 @@ static void reply_failed(struct opening *opening, const struct skrfs_error *err)
 static void reply_opened(
         struct opening *opening, struct skrfs_generation *generation, struct skrfs_secret *bytes) {
     struct skrfs_fs *fs = opening->fs;
-    struct handle *handle = calloc(1, sizeof *handle);
+    struct handle *handle = handle_new(&opening->node);
     if (!handle) {
         skrfs_secret_unref(bytes);
         skrfs_generation_unref(generation);
         count_reply(fs, fuse_reply_err(opening->req, ENOMEM));
         return;
     }
-    *handle = (struct handle){.node = opening->node, .generation = generation, .bytes = bytes};
+    handle->generation = generation;
+    handle->bytes = bytes;
     char version[SKRFS_STORE_VERSION_MAX];
     memcpy(version, skrfs_generation_version(generation), sizeof version);
     version[sizeof version - 1] = 0;

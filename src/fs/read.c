@@ -46,7 +46,7 @@ static void reply_text(struct skrfs_fs *fs, fuse_req_t req, const struct handle 
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
-    const struct handle *handle = handle_get(&fs->handles, fi->fh);
+    struct handle *handle = handle_get(&fs->handles, fi->fh);
     int rc = 0;
     if (!handle || handle->node.ino != ino)
         rc = ESTALE;
@@ -60,6 +60,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
         reply_secret(fs, req, handle, size, (uint64_t)offset);
     else
         reply_text(fs, req, handle, size, (uint64_t)offset);
+    handle_unref(handle);
 }
 
 /* Direct I/O alone leaves plaintext in the page cache after splice, sendfile and a private mmap:
@@ -70,7 +71,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     struct handle *handle = handle_take(&fs->handles, fi->fh);
     bool pages = !handle || handle->bytes;
     count_reply(fs, fuse_reply_err(req, 0));
-    handle_free(handle);
+    handle_unref(handle);
     if (pages)
         janitor_drop_pages(fs, ino);
 }

@@ -44,7 +44,6 @@ static int fill(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, st
         struct skrfs_error *err) {
     if (may_open(fs, req, node, err))
         return -1;
-    handle->node = *node;
     handle->text = SKRFS_BUF(SKRFS_FS_REPORT_MAX);
     if (write_report(fs, node, &handle->text, err) == 0)
         return 0;
@@ -57,13 +56,13 @@ static int fill(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, st
 void status_open(
         struct skrfs_fs *fs, fuse_req_t req, const struct node *node, struct fuse_file_info *fi) {
     struct skrfs_error err;
-    struct handle *handle = calloc(1, sizeof *handle);
+    struct handle *handle = handle_new(node);
     if (!handle) {
         (void)fuse_reply_err(req, ENOMEM);
         return;
     }
     if (fill(fs, req, node, handle, &err)) {
-        handle_free(handle);
+        handle_unref(handle);
         (void)fuse_reply_err(req, skrfs_class_errno(err.kind));
         return;
     }

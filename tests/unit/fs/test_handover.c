@@ -139,24 +139,27 @@ static void test_handles(void **state) {
     assert_ok(handles_init(&handles, &err), err);
     assert_ok(handles_init(&other, &err), err);
     for (size_t i = 0; i < 200; i++) {
-        struct handle *handle = calloc(1, sizeof *handle);
-        handle->node.key = i;
+        struct node node = {.key = i};
+        struct handle *handle = handle_new(&node);
         assert_int_equal(handle_add(&handles, handle, &numbers[i]), 0);
     }
     for (size_t i = 0; i < 200; i++) {
-        assert_int_equal(handle_get(&handles, numbers[i])->node.key, i);
+        struct handle *handle = handle_get(&handles, numbers[i]);
+        assert_int_equal(handle->node.key, i);
+        handle_unref(handle);
         assert_null(handle_get(&other, numbers[i]));
     }
     assert_null(handle_get(&handles, numbers[0] + 200));
     assert_null(handle_get(&handles, numbers[0] ^ UINT64_C(1) << 40));
     for (size_t i = 0; i < 200; i += 3) {
-        handle_free(handle_take(&handles, numbers[i]));
+        handle_unref(handle_take(&handles, numbers[i]));
         assert_null(handle_get(&handles, numbers[i]));
         assert_null(handle_take(&handles, numbers[i]));
     }
-    struct handle *handle = calloc(1, sizeof *handle);
+    struct handle *handle = handle_new(&(struct node){0});
     assert_int_equal(handle_add(&handles, handle, &again), 0);
     assert_ptr_equal(handle_get(&handles, again), handle);
+    handle_unref(handle);
     assert_int_equal(again & UINT32_MAX, 198);
     handles_done(&handles);
     handles_done(&other);

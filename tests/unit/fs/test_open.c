@@ -115,14 +115,19 @@ static void test_rotation(void **state) {
     close(new);
 }
 
+/* Returns when the keeper has done it. */
+static void wipe(void) {
+    atomic_store(&fixture.control->wipe, true);
+    while (atomic_load(&fixture.control->wipe))
+        (void)skrfs_sleep_until(skrfs_now_ns() + SKRFS_MILLISECOND_NS, SKRFS_NEVER_NS);
+}
+
 static void test_wiped_while_open(void **state) {
     char data[64];
     (void)state;
     int fd = open_ok(&fixture, "keys/alpha");
     assert_int_equal(read(fd, data, 3), 3);
-    atomic_store(&fixture.control->wipe, true);
-    while (atomic_load(&fixture.control->wipe))
-        (void)skrfs_sleep_until(skrfs_now_ns() + SKRFS_MILLISECOND_NS, SKRFS_NEVER_NS);
+    wipe();
     assert_int_equal(read(fd, data, 3), -1);
     assert_int_equal(errno, EKEYREVOKED);
     close(fd);
@@ -243,6 +248,7 @@ static void test_interrupt_storm(void **state) {
         atomic_store(&fixture.control->wipe, true);
     }
     atomic_store(&fixture.control->held, false);
+    wipe();
     assert_content(&fixture, "keys/beta", "pem beta v1");
 }
 
