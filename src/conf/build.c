@@ -26,6 +26,12 @@ static int take_network(const struct raw *raw, struct skrfs_conf *conf, struct s
     return 0;
 }
 
+static int take_event_log(const struct value *value, char **ret_path, struct skrfs_error *err) {
+    if (value && strcmp(value->text, "none") == 0)
+        return conf_take_text(value, ret_path, err);
+    return conf_take_path(value, ret_path, err);
+}
+
 static int take_machine(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_error *err) {
     const struct section *imds = raw_find(raw, SECTION_IMDS, "");
     const struct section *tpm = raw_find(raw, SECTION_TPM, "");
@@ -34,7 +40,7 @@ static int take_machine(const struct raw *raw, struct skrfs_conf *conf, struct s
     conf->allow_other = geteuid() == 0;
     if (conf_take_imds(raw_get(imds, "url"), &conf->imds_url, err) ||
             conf_take_text(raw_get(tpm, "tcti"), &conf->tcti, err) ||
-            conf_take_path(raw_get(tpm, "event-log"), &conf->event_log, err))
+            take_event_log(raw_get(tpm, "event-log"), &conf->event_log, err))
         return -1;
     if (conf_take_path(raw_get(mount, "path"), &conf->mount_path, err) ||
             conf_take_bool(raw_get(mount, "allow-other"), &conf->allow_other, err) ||

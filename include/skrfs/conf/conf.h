@@ -70,7 +70,7 @@ struct skrfs_conf {
     uint64_t deadline_ns;        /* 30s: longest wait of one open; 1s to 1h */
     char *imds_url;              /* NULL: the real one */
     char *tcti;                  /* NULL: device:/dev/tpmrm0 */
-    char *event_log;             /* NULL: the kernel's */
+    char *event_log;             /* NULL: the kernel's; "none": sent without one */
     char *mount_path;            /* NULL: given on the command line */
     bool allow_other;            /* true by default for root */
     char *lab_dir; /* [lab] dir: set by `skrfs lab up` alone; every status says that it is a lab */
