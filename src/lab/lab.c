@@ -8,14 +8,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <skrfs/base/clock.h>
 #include <skrfs/base/file.h>
 #include <skrfs/base/log.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#define DOWN_NS (15 * SKRFS_SECOND_NS)
+#define DOWN_MS 8000
 
 /* A lab that runs in this process. */
 struct running {
@@ -220,22 +220,31 @@ int skrfs_lab_up(const struct skrfs_lab_options *options, struct skrfs_error *er
     return 0;
 }
 
+/* True when the process of a pidfd has ended within so many milliseconds. */
+static bool has_ended(int pidfd, int ms) {
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    return poll(&ended, 1, ms) == 1;
+}
+
 static int end_process(const char *dir, pid_t pid, struct skrfs_error *err) {
-    uint64_t deadline = skrfs_now_ns() + DOWN_NS;
-    uint64_t patience = skrfs_now_ns() + DOWN_NS / 3;
-    pid_t holder = pid;
-    if (kill(pid, SIGTERM) < 0 && errno != ESRCH)
+    pid_t holder = 0;
+    skrfs_autoclose int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0 && errno != ESRCH)
+        return skrfs_fail_errno(err, errno, "look at the lab's process %d", (int)pid);
+    /* Still the holder: then the pidfd is that process, and not one that got its number since. */
+    if (holder_of(dir, &holder, err) < 0)
+        return -1;
+    if (pidfd < 0 || holder != pid)
+        return 0;
+    if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH)
         return skrfs_fail_errno(err, errno, "end the lab's process %d", (int)pid);
-    while (holder == pid && skrfs_until_ns(deadline) > 0) {
-        (void)poll(NULL, 0, 10);
-        if (skrfs_until_ns(patience) == 0)
-            (void)kill(pid, SIGKILL);
-        (void)waitpid(pid, NULL, WNOHANG); /* in case it is our own child */
-        if (holder_of(dir, &holder, err) < 0)
-            return -1;
+    if (!has_ended(pidfd, DOWN_MS)) {
+        (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+        if (!has_ended(pidfd, DOWN_MS))
+            return skrfs_fail(
+                    err, SKRFS_CLASS_TIMEOUT, "the lab's process %d does not end", (int)pid);
     }
-    if (holder == pid)
-        return skrfs_fail(err, SKRFS_CLASS_TIMEOUT, "the lab's process %d does not end", (int)pid);
+    (void)waitpid(pid, NULL, WNOHANG); /* in case it is our own child */
     return 0;
 }
 

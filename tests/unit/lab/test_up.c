@@ -367,14 +367,20 @@ static void transport_breaks_when_told_to(void **state) {
     assert_ok(skrfs_lab_down(dir, &err), err);
 }
 
+/* A test that failed leaves its lab up; the next wants none. */
+static int down(void **state) {
+    (void)state;
+    return skrfs_lab_down(dir, &err);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-            cmocka_unit_test(snp_guest_gets_its_key),
-            cmocka_unit_test(tdx_guest_gets_its_key),
-            cmocka_unit_test(up_and_down_keep_to_their_folder),
-            cmocka_unit_test(killed_lab_can_come_up_again),
-            cmocka_unit_test(folders_of_others_are_left_alone),
-            cmocka_unit_test(transport_breaks_when_told_to),
+            cmocka_unit_test_teardown(snp_guest_gets_its_key, down),
+            cmocka_unit_test_teardown(tdx_guest_gets_its_key, down),
+            cmocka_unit_test_teardown(up_and_down_keep_to_their_folder, down),
+            cmocka_unit_test_teardown(killed_lab_can_come_up_again, down),
+            cmocka_unit_test_teardown(folders_of_others_are_left_alone, down),
+            cmocka_unit_test_teardown(transport_breaks_when_told_to, down),
     };
     return cmocka_run_group_tests_name("lab up", tests, set_up, take_down);
 }
