@@ -62,13 +62,11 @@ static int default_ops(
     return skrfs_json_pack(ret_ops, err, "[s,s,s,s]", "encrypt", "decrypt", "wrapKey", "unwrapKey");
 }
 
-int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_version **ret_version,
+/* Moves the wish's material, made if it brought none, into the version. */
+static int fill_version(struct skrfs_lab_version *version, struct skrfs_lab_key_wish *wish,
         struct skrfs_error *err) {
-    SKRFS_CLEANUP(skrfs_lab_version_free_p)
-    struct skrfs_lab_version *version = calloc(1, sizeof(*version));
-    if (!version)
-        return skrfs_fail_memory(err);
-    if (make_material(wish, err) < 0 || new_id(version->id, err) < 0)
+    if (make_material(wish, err) < 0 || new_id(version->id, err) < 0 ||
+            (!wish->ops && default_ops(wish->type, &wish->ops, err) < 0))
         return -1;
     /* Kept as octets: many live keys would not fit the cryptographic library's locked memory. */
     version->public.type = SKRFS_KEY_OCT;
@@ -76,10 +74,19 @@ int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_vers
     if (wish->key && (skrfs_pkey_public(wish->key, &version->public, err) < 0 ||
                              skrfs_pkey_pkcs8(wish->key, &version->plain, err) < 0))
         return -1;
-    if (!wish->ops && default_ops(wish->type, &wish->ops, err) < 0)
-        return -1;
     version->ops = skrfs_take(wish->ops);
     version->tags = skrfs_take(wish->tags);
+    return 0;
+}
+
+int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_version **ret_version,
+        struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_lab_version_free_p)
+    struct skrfs_lab_version *version = calloc(1, sizeof(*version));
+    if (!version)
+        return skrfs_fail_memory(err);
+    if (fill_version(version, wish, err) < 0)
+        return -1;
     version->hsm = wish->hsm;
     version->enabled = wish->enabled;
     version->not_before_s = wish->not_before_s;
