@@ -81,6 +81,10 @@ void attr_settle(struct skrfs_fs *fs, const struct node *node, size_t len) {
     (void)fuse_lowlevel_notify_inval_inode(fs->session, node->ino, -1, 0);
 }
 
+bool attr_is_told(struct skrfs_fs *fs, const struct node *node, size_t len) {
+    return node->kind == NODE_KEY && atomic_load(&fs->told_sizes[node->key]) == (uint32_t)len;
+}
+
 void attr_set_report_size(struct skrfs_fs *fs, const struct node *node, size_t len) {
     if (node->kind == NODE_WHY)
         atomic_store(&fs->why_sizes[node->key], (uint32_t)len);

@@ -102,6 +102,7 @@ static struct skrfs_fs *fs_alloc(
     (void)pthread_cond_init(&fs->no_openings, NULL);
     (void)pthread_mutex_init(&fs->janitor_lock, NULL);
     (void)pthread_cond_init(&fs->janitor_work, NULL);
+    (void)pthread_mutex_init(&fs->again_lock, NULL);
     return fs;
 }
 
@@ -131,6 +132,7 @@ void skrfs_fs_free(struct skrfs_fs *fs) {
         return;
     openings_end(fs);
     handles_done(&fs->handles);
+    again_end(fs);
     if (fs->session)
         fuse_session_destroy(fs->session);
     free(fs->told_sizes);

@@ -85,6 +85,15 @@ struct audit_slot {
     uint64_t failures;
 };
 
+/* Threads whose open was answered with "look the name up again". */
+#define FS_AGAIN_SLOTS 1024
+struct again_slot {
+    pid_t tid; /* 0: free */
+    fuse_ino_t ino;
+    uint64_t until_ns;
+    struct skrfs_buf text; /* of a status file: what its second open will give */
+};
+
 struct opening;
 struct doomed;
 TAILQ_HEAD(opening_list, opening);
@@ -102,6 +111,8 @@ struct skrfs_fs {
     uint64_t version_serial, version_clock;
     struct audit_slot audit[FS_AUDIT_SLOTS];
     struct handles handles;
+    pthread_mutex_t again_lock;
+    struct again_slot again[FS_AGAIN_SLOTS];
     _Atomic uint32_t *told_sizes; /* of keys/<file>: what the kernel may still believe */
     _Atomic uint32_t *why_sizes;
     _Atomic uint32_t report_sizes[NODE_FIXED_COUNT];
@@ -149,6 +160,18 @@ void attr_settle(struct skrfs_fs *fs, const struct node *node, size_t len);
 void attr_set_report_size(struct skrfs_fs *fs, const struct node *node, size_t len);
 /* After an adoption: whatever an earlier keeper told may be wrong. */
 void attr_distrust(struct skrfs_fs *fs);
+
+/* Whether the kernel was told this size of a key's file. */
+bool attr_is_told(struct skrfs_fs *fs, const struct node *node, size_t len);
+
+/* again.c */
+/* True: answer this open with ESTALE, the kernel comes back with the size looked up. `text`, if
+ * given, is moved and kept for that. False: this is the second time, or there is no room to
+ * remember. */
+bool again_ask(struct skrfs_fs *fs, pid_t tid, fuse_ino_t ino, struct skrfs_buf *text);
+/* The text that was kept for this thread's second open. */
+bool again_take_text(struct skrfs_fs *fs, pid_t tid, fuse_ino_t ino, struct skrfs_buf *ret_text);
+void again_end(struct skrfs_fs *fs);
 
 /* handles.c */
 int handles_init(struct handles *handles, struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -80,6 +80,14 @@ static void reply_failed(struct opening *opening, const struct skrfs_error *err)
 static void reply_opened(
         struct opening *opening, struct skrfs_generation *generation, struct skrfs_secret *bytes) {
     struct skrfs_fs *fs = opening->fs;
+    size_t len = skrfs_secret_len(bytes);
+    if (!attr_is_told(fs, &opening->node, len) &&
+            again_ask(fs, fuse_req_ctx(opening->req)->pid, opening->node.ino, NULL)) {
+        skrfs_secret_unref(bytes);
+        skrfs_generation_unref(generation);
+        count_reply(fs, fuse_reply_err(opening->req, ESTALE));
+        return;
+    }
     struct handle *handle = handle_new(&opening->node);
     if (!handle) {
         skrfs_secret_unref(bytes);
@@ -92,7 +100,7 @@ static void reply_opened(
     char version[SKRFS_STORE_VERSION_MAX];
     memcpy(version, skrfs_generation_version(generation), sizeof version);
     version[sizeof version - 1] = 0;
-    attr_settle(fs, &opening->node, skrfs_secret_len(bytes));
+    attr_settle(fs, &opening->node, len);
     if (open_reply(fs, opening->req, handle, &opening->fi))
         audit_opened(fs, &opening->node, version, opening->who);
 }

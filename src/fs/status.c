@@ -40,17 +40,27 @@ static int may_open(
     return -1;
 }
 
-static int fill(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, struct handle *handle,
-        struct skrfs_error *err) {
-    if (may_open(fs, req, node, err))
-        return -1;
-    handle->text = SKRFS_BUF(SKRFS_FS_REPORT_MAX);
-    if (write_report(fs, node, &handle->text, err) == 0)
-        return 0;
+/* Writes the report, and has the kernel learn its size before it is read. */
+static void open_report(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
+        const struct fuse_file_info *fi) {
+    struct skrfs_error err;
     char label[512];
-    node_label(fs, node, label, sizeof label);
-    skrfs_log_warning("open '%s': %s", label, err->message);
-    return -1;
+    int rc = write_report(fs, &handle->node, &handle->text, &err);
+    if (rc) {
+        node_label(fs, &handle->node, label, sizeof label);
+        skrfs_log_warning("open '%s': %s", label, err.message);
+        rc = skrfs_class_errno(err.kind);
+    } else {
+        attr_set_report_size(fs, &handle->node, handle->text.len);
+        if (again_ask(fs, fuse_req_ctx(req)->pid, handle->node.ino, &handle->text))
+            rc = ESTALE;
+    }
+    if (!rc) {
+        (void)open_reply(fs, req, handle, fi);
+        return;
+    }
+    handle_unref(handle);
+    (void)fuse_reply_err(req, rc);
 }
 
 void status_open(
@@ -61,11 +71,14 @@ void status_open(
         (void)fuse_reply_err(req, ENOMEM);
         return;
     }
-    if (fill(fs, req, node, handle, &err)) {
+    pid_t tid = fuse_req_ctx(req)->pid;
+    handle->text = SKRFS_BUF(SKRFS_FS_REPORT_MAX);
+    if (may_open(fs, req, node, &err)) {
         handle_unref(handle);
-        (void)fuse_reply_err(req, skrfs_class_errno(err.kind));
-        return;
+        (void)fuse_reply_err(req, EACCES);
+    } else if (again_take_text(fs, tid, node->ino, &handle->text)) {
+        (void)open_reply(fs, req, handle, fi);
+    } else {
+        open_report(fs, req, handle, fi);
     }
-    attr_set_report_size(fs, node, handle->text.len);
-    (void)open_reply(fs, req, handle, fi);
 }
