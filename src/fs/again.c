@@ -8,8 +8,8 @@
  * walk then looks the name up again, learns the size, and opens again, all inside the same open(2)
  * (fs/namei.c, do_filp_open: LOOKUP_REVAL); the caller sees nothing of it.
  *
- * It retries only once: a thread that was answered so is remembered, and its next open of this file
- * is answered with the file whatever the kernel believes by then. */
+ * It retries only once: a thread that was answered so is remembered, and its next open is answered
+ * with the file whatever the kernel believes by then. */
 
 #define REMEMBERED_NS (2 * SKRFS_SECOND_NS)
 
@@ -26,7 +26,7 @@ bool again_ask(struct skrfs_fs *fs, pid_t tid, fuse_ino_t ino, struct skrfs_buf 
     uint64_t now = skrfs_now_ns();
     struct again_slot *slot = slot_of(fs, tid);
     pthread_mutex_lock(&fs->again_lock);
-    bool ours = slot->tid == tid && slot->ino == ino && slot->until_ns > now;
+    bool ours = slot->tid == tid && slot->until_ns > now;
     bool taken = slot->tid && slot->until_ns > now && !ours;
     /* Without a place to remember the thread in, its second open would be refused for good. */
     bool ask = tid > 0 && !ours && !taken;

@@ -215,6 +215,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     else if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC)
         rc = EROFS;
     if (rc) {
+        if (rc == ESTALE) /* the walk's one second try is used up by this */
+            (void)again_ask(fs, fuse_req_ctx(req)->pid, ino, NULL);
         count_reply(fs, fuse_reply_err(req, rc));
         return;
     }
