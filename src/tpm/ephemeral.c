@@ -79,7 +79,8 @@ int skrfs_tpm_ephemeral(struct skrfs_tpm *tpm, uint32_t ak, const uint8_t pcrs[S
     autohandle key = TPM_TRANSIENT(tpm);
     if (create(tpm, made.pcr_digest, made.unique, &key, &public, err) < 0 ||
             skrfs_tpm_store_public(public, &made.public, made.modulus, err) < 0 ||
-            certify(tpm, ak, &key, &certified, err) < 0)
+            certify(tpm, ak, &key, &certified, err) < 0 ||
+            skrfs_tpm_context_save(tpm, &key, &made.context, err) < 0)
         return -1;
     *ret_key = made;
     *ret_certified = certified;
@@ -98,6 +99,14 @@ static int recreate(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *wan
         return skrfs_fail(err, SKRFS_CLASS_CRYPTO,
                 "the TPM no longer makes the wrapping key that was attested: it was reset since");
     return 0;
+}
+
+static int reload(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *wanted,
+        struct tpm_handle *ret_key, struct skrfs_error *err) {
+    int loaded = skrfs_tpm_context_load(tpm, &wanted->context, ret_key, err);
+    if (loaded != 0)
+        return loaded < 0 ? -1 : 0;
+    return recreate(tpm, wanted, ret_key, err);
 }
 
 static int open_policy(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *key,
@@ -208,7 +217,7 @@ int skrfs_tpm_decrypt(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *k
         return -1;
     autohandle made = TPM_TRANSIENT(tpm);
     autohandle session = TPM_TRANSIENT(tpm);
-    if (recreate(tpm, key, &made, err) < 0 || open_policy(tpm, key, &session, err) < 0)
+    if (reload(tpm, key, &made, err) < 0 || open_policy(tpm, key, &session, err) < 0)
         return -1;
     int result = rsa_decrypt(tpm, &made, &session, scheme, cipher, ret_plain, err);
     overwrite_traces(tpm);

@@ -96,6 +96,16 @@ int skrfs_tpm_store_attestation(const TPM2B_ATTEST *attest, const TPMT_SIGNATURE
         struct skrfs_tpm_attestation *ret, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_tpm_read_pcrs(struct skrfs_tpm *tpm, uint8_t ret_pcrs[SKRFS_TPM_PCRS][32],
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* context.c, the lock being held */
+
+/* Keeps the loaded key's context. A TPM that answers that it saves none, or one longer than the
+ * cap, leaves *ret_context as it is: the key is made anew then. */
+int skrfs_tpm_context_save(struct skrfs_tpm *tpm, const struct tpm_handle *key,
+        struct skrfs_tpm_context *ret_context, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* 1 when the key was loaded, 0 when there is no context or the TPM answers that it does not take
+ * it. */
+int skrfs_tpm_context_load(struct skrfs_tpm *tpm, const struct skrfs_tpm_context *context,
+        struct tpm_handle *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* open.c */
 int skrfs_tpm_capability(struct skrfs_tpm *tpm, uint32_t property, uint32_t *ret_value,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -20,6 +20,9 @@
 #define SKRFS_TPM_NV_AK_CERT 0x01C101D0U
 #define SKRFS_TPM_AK 0x81000003U
 #define SKRFS_TPM_DEFAULT_TCTI "device:/dev/tpmrm0"
+/* Largest saved context that is kept: a TPM's longest answer, 4096 octets, and what ESYS adds,
+ * which is the public area. */
+#define SKRFS_TPM_CONTEXT_MAX 4608
 
 struct skrfs_tpm;
 
@@ -35,14 +38,22 @@ struct skrfs_tpm_attestation {
     struct skrfs_tpm_blob signature;
 };
 
+/* A loaded key as the TPM gave it out, to load it again: encrypted by the TPM, of no use after a
+ * reset or to another TPM. No secret. */
+struct skrfs_tpm_context {
+    size_t len; /* 0: none was kept */
+    uint8_t data[SKRFS_TPM_CONTEXT_MAX];
+};
+
 /* The ephemeral, PCR-bound decryption key: an RSA-2048 primary in the NULL hierarchy whose private
- * half never leaves the TPM. It is made anew, bit for bit, for each use (facts: same template, same
- * seed). */
+ * half never leaves the TPM unencrypted. For each use it is loaded from its context, or made anew,
+ * bit for bit, from the same template and the same seed when the TPM does not take that. */
 struct skrfs_tpm_ephemeral {
     struct skrfs_tpm_blob public; /* TPM2B_PUBLIC with its size */
     uint8_t modulus[256];
-    uint8_t pcr_digest[32]; /* SHA-256 over PCR 0 to 7: its policy */
-    uint8_t unique[256];    /* the template's unique field: a new value makes a new key */
+    uint8_t pcr_digest[32];           /* SHA-256 over PCR 0 to 7: its policy */
+    uint8_t unique[256];              /* the template's unique field: a new value makes a new key */
+    struct skrfs_tpm_context context; /* another one with each making of the same key */
 };
 
 /* Opens the TPM named by a TCTI configuration ("device:/dev/tpmrm0", "swtpm:host=...,port=..."), or
@@ -83,9 +94,9 @@ enum skrfs_tpm_scheme {
     SKRFS_TPM_OAEP_SHA256,
     SKRFS_TPM_OAEP_SHA384
 };
-/* Decrypts with the ephemeral key (made again, compared with `key`, policy session over PCR 0 to
- * 7), straight into secret memory. A TPM that no longer makes the same key (reboot) or whose PCRs
- * changed is CRYPTO and says so; SHA-384 on a TPM without it is CONFIG. */
+/* Decrypts with the ephemeral key (loaded, or made again and compared with `key`; policy session
+ * over PCR 0 to 7), straight into secret memory. A TPM that no longer makes the same key (reboot)
+ * or whose PCRs changed is CRYPTO and says so; SHA-384 on a TPM without it is CONFIG. */
 int skrfs_tpm_decrypt(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *key,
         enum skrfs_tpm_scheme scheme, struct skrfs_bytes cipher, struct skrfs_secret **ret_plain,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
