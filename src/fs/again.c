@@ -58,6 +58,14 @@ bool again_take_text(struct skrfs_fs *fs, pid_t tid, fuse_ino_t ino, struct skrf
     return found;
 }
 
+void again_forget(struct skrfs_fs *fs, pid_t tid) {
+    struct again_slot *slot = slot_of(fs, tid);
+    pthread_mutex_lock(&fs->again_lock);
+    if (slot->tid == tid)
+        forget(slot);
+    pthread_mutex_unlock(&fs->again_lock);
+}
+
 void again_end(struct skrfs_fs *fs) {
     for (size_t i = 0; i < FS_AGAIN_SLOTS; i++)
         forget(&fs->again[i]);

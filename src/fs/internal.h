@@ -171,6 +171,8 @@ bool attr_is_told(struct skrfs_fs *fs, const struct node *node, size_t len);
 bool again_ask(struct skrfs_fs *fs, pid_t tid, fuse_ino_t ino, struct skrfs_buf *text);
 /* The text that was kept for this thread's second open. */
 bool again_take_text(struct skrfs_fs *fs, pid_t tid, fuse_ino_t ino, struct skrfs_buf *ret_text);
+/* The thread's open is answered with the file. */
+void again_forget(struct skrfs_fs *fs, pid_t tid);
 void again_end(struct skrfs_fs *fs);
 
 /* handles.c */

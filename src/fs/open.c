@@ -81,8 +81,10 @@ static void reply_opened(
         struct opening *opening, struct skrfs_generation *generation, struct skrfs_secret *bytes) {
     struct skrfs_fs *fs = opening->fs;
     size_t len = skrfs_secret_len(bytes);
-    if (!attr_is_told(fs, &opening->node, len) &&
-            again_ask(fs, fuse_req_ctx(opening->req)->pid, opening->node.ino, NULL)) {
+    pid_t tid = fuse_req_ctx(opening->req)->pid;
+    if (attr_is_told(fs, &opening->node, len)) {
+        again_forget(fs, tid);
+    } else if (again_ask(fs, tid, opening->node.ino, NULL)) {
         skrfs_secret_unref(bytes);
         skrfs_generation_unref(generation);
         count_reply(fs, fuse_reply_err(opening->req, ESTALE));

@@ -51,6 +51,23 @@ def test_size_and_seeking(keys, mount):
     os.close(out)
 
 
+def test_readers_that_ask_for_no_size(keys, mount):
+    """sendfile trusts the size that the kernel has: it must be right inside the first open."""
+    made = mount({name: keys[name] for name in keys})
+    for path in ("keys/rsa", "keys/ec", "formats/oct/raw", "status/status.json", "status/why/rsa"):
+        source = os.open(made.path / path, os.O_RDONLY)
+        target = os.open("/dev/null", os.O_WRONLY)
+        assert os.sendfile(target, source, None, 1 << 20) == os.fstat(source).st_size > 0, path
+        os.close(source)
+        os.close(target)
+    for path in ("keys/rsa", "keys/ec", "keys/oct", "status/metrics"):
+        fresh = mount({name: keys[name] for name in keys})
+        copied = subprocess.run(["busybox", "cat", str(fresh.path / path)], capture_output=True)
+        assert copied.returncode == 0 and len(copied.stdout) > 0, path
+        if path.startswith("keys"):
+            assert copied.stdout == (made.path / path).read_bytes()
+
+
 def test_it_cannot_be_written(keys, mount):
     made = mount({"rsa": keys["rsa"]})
     for attempt in (lambda: open(made.key("rsa"), "wb"), lambda: os.unlink(made.key("rsa")), lambda: os.mkdir(made.path / "new"),
