@@ -11,6 +11,7 @@ const struct skrfs_verb *const skrfs_verbs[] = {
         &skrfs_verb_attest,
         &skrfs_verb_status,
         &skrfs_verb_why,
+        &skrfs_verb_wipe,
         &skrfs_verb_key_create,
         &skrfs_verb_key_show,
         &skrfs_verb_key_list,

@@ -8,9 +8,9 @@
 #include <skrfs/cli/verb.h>
 
 extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_attest,
-        skrfs_verb_status, skrfs_verb_why, skrfs_verb_key_create, skrfs_verb_key_show,
-        skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint, skrfs_verb_lab_up,
-        skrfs_verb_lab_down;
+        skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe, skrfs_verb_key_create,
+        skrfs_verb_key_show, skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
+        skrfs_verb_lab_up, skrfs_verb_lab_down;
 
 #define SKRFS_HELP_CONFIG "configuration (default: $SKRFS_CONFIG, then " SKRFS_CONF_PATH ")"
 
@@ -18,6 +18,11 @@ extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_atte
  * level: text" lines, and appends the policy without comments to `ret_policy` (may be NULL). CONFIG
  * when a vault would not take it. */
 int skrfs_policy_file(const char *path, struct skrfs_buf *out, struct skrfs_buf *ret_policy,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* Appends the path of a mounted key's status file; NOT_FOUND with the nearest name when there is
+ * none. */
+int skrfs_why_path(const char *mount, const char *name, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

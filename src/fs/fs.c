@@ -25,13 +25,6 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino) {
     (void)fuse_reply_statfs(req, &stat);
 }
 
-static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
-        struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
-        size_t out_size) {
-    (void)ino, (void)cmd, (void)arg, (void)fi, (void)flags, (void)in, (void)in_size, (void)out_size;
-    (void)fuse_reply_err(req, ENOTTY);
-}
-
 /* All that changes anything, and extended attributes, are left out: libfuse says ENOSYS and the
  * kernel does not ask again. */
 static const struct fuse_lowlevel_ops operations = {

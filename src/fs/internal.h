@@ -218,6 +218,8 @@ int status_may(struct skrfs_fs *fs, const struct node *node, uid_t uid,
 /* Answers an open with a handle, which is taken over; true when the kernel took it. */
 bool open_reply(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
         const struct fuse_file_info *fi);
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
+        unsigned flags, const void *in, size_t in_size, size_t out_size);
 void openings_end(struct skrfs_fs *fs);
 /* The locked page run of the calling thread, through which a reply goes. */
 struct skrfs_stage *read_stage(void);

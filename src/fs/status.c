@@ -82,3 +82,35 @@ void status_open(
         open_report(fs, req, handle, fi);
     }
 }
+
+static int wipe(struct skrfs_fs *fs, fuse_req_t req, fuse_ino_t ino) {
+    const struct fuse_ctx *ctx = fuse_req_ctx(req);
+    struct skrfs_caller caller = {.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
+    struct skrfs_error err;
+    struct node node;
+    char label[512];
+    if (!node_resolve(fs, ino, &node) || (node.kind != NODE_WHY && node.kind != NODE_STATUS_JSON))
+        return ENOTTY;
+    /* Not who opened it: the descriptor may have been handed on. */
+    if (status_may(fs, &node, ctx->uid, &err)) {
+        audit_denied(fs, &node, &caller, "wipe", &err);
+        return EACCES;
+    }
+    skrfs_caller_print(&caller, label, sizeof label);
+    skrfs_store_wipe(fs->options.store, node.kind == NODE_WHY ? node.key : SIZE_MAX);
+    skrfs_log_info("wiped %s%s%s by %s", node.kind == NODE_WHY ? "'" : "every key",
+            node.kind == NODE_WHY ? fs->options.keys[node.key].file : "",
+            node.kind == NODE_WHY ? "'" : "", label);
+    return 0;
+}
+
+void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
+        unsigned flags, const void *in, size_t in_size, size_t out_size) {
+    struct skrfs_fs *fs = fuse_req_userdata(req);
+    (void)arg, (void)fi, (void)in, (void)in_size, (void)out_size;
+    int rc = cmd == SKRFS_IOC_WIPE && !(flags & FUSE_IOCTL_COMPAT) ? wipe(fs, req, ino) : ENOTTY;
+    if (rc)
+        (void)fuse_reply_err(req, rc);
+    else
+        (void)fuse_reply_ioctl(req, 0, NULL, 0);
+}

@@ -1,11 +1,13 @@
 """The table of failures: each produced for real through the lab, with the errno at the reader, the line in the
 log and the entry under status/why."""
+import errno
 import json
 import os
 import signal
 import time
 
 import pytest
+from lab import SKRFS as PROGRAM
 from lab import run, skrfs
 
 FAST = {"network": {"deadline": "6s"}}
@@ -118,6 +120,29 @@ def test_stale_is_served_as_long_as_configured(lab, mount):
     lab.fault(at="release", status=503, times=-1)
     time.sleep(1.2)
     assert made.read("patient") == bytes_before
+
+
+def test_wiped_while_open(lab, keys, mount):
+    made = mount({"rsa": keys["rsa"], "ec": keys["ec"]}, "-o", "allow_other")
+    with open(made.key("rsa"), "rb", buffering=0) as rsa, open(made.key("ec"), "rb", buffering=0) as ec:
+        assert rsa.read(10) and ec.read(10)
+        skrfs("wipe", "rsa", made.path)
+        with pytest.raises(OSError) as failure:
+            rsa.read(10)
+        assert failure.value.errno == errno.EKEYREVOKED
+        assert ec.read(10)
+        skrfs("wipe", "--all", made.path)
+        with pytest.raises(OSError) as failure:
+            ec.read(10)
+        assert failure.value.errno == errno.EKEYREVOKED
+    assert "wiped 'rsa' by uid 0" in made.log() and "wiped every key by uid 0" in made.log()
+    before = lab.counters()["release"]
+    assert made.read("rsa").startswith(b"-----BEGIN")
+    assert lab.counters()["release"] == before + 1
+    # Only root and who mounted may: the file cannot even be opened by another.
+    done = run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", PROGRAM, "wipe", "rsa", made.path, check=False)
+    assert done.returncode != 0
+    assert made.read("rsa") and lab.counters()["release"] == before + 1
 
 
 def test_network_gone(lab, keys, mount):

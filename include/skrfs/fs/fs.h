@@ -7,6 +7,11 @@
 
 struct skrfs_fs;
 
+/* ioctl(2) on an open file of status/, for root and the mount's owner: on why/<name> it wipes that key, on
+ * status.json every key. Open handles answer EKEYREVOKED from then on; the next open releases again. A read-only
+ * descriptor is enough: the mount itself is read-only. */
+#define SKRFS_IOC_WIPE _IO('s', 0x51)
+
 /* A key as the tree shows it; strings borrowed. */
 struct skrfs_fs_key {
     const char *file;
