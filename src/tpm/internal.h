@@ -71,9 +71,9 @@ static inline void skrfs_esys_free_p(void *pointer) {
  * persistent things only forgotten. */
 struct tpm_handle {
     struct skrfs_tpm *tpm;
-    ESYS_TR handle;
+    ESYS_TR handle; /* ESYS_TR_NONE for what was loaded without ESYS */
     bool flush;
-    uint32_t number; /* the TPM's own, of what is to be flushed */
+    uint32_t number; /* the TPM's own, of what is to be flushed; 0: nothing */
 };
 /* Once it was loaded: notes its number. */
 void skrfs_tpm_handle_loaded(struct tpm_handle *handle);
@@ -105,6 +105,9 @@ int skrfs_tpm_context_save(struct skrfs_tpm *tpm, const struct tpm_handle *key,
 /* 1 when the key was loaded, 0 when there is no context or the TPM answers that it does not take
  * it. */
 int skrfs_tpm_context_load(struct skrfs_tpm *tpm, const struct skrfs_tpm_context *context,
+        struct tpm_handle *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* ephemeral.c, the lock being held: loads the key or makes it again, the same or CRYPTO. */
+int skrfs_tpm_load_ephemeral(struct skrfs_tpm *tpm, const struct skrfs_tpm_ephemeral *wanted,
         struct tpm_handle *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* open.c */
 int skrfs_tpm_capability(struct skrfs_tpm *tpm, uint32_t property, uint32_t *ret_value,

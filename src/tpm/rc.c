@@ -2,6 +2,7 @@
 
 #include <skrfs/base/clock.h>
 #include <tss2/tss2_rc.h>
+#include <tss2/tss2_sys.h>
 
 enum { ATTEMPTS = 6, FIRST_PAUSE_MS = 10 };
 
@@ -122,10 +123,18 @@ void skrfs_tpm_handle_loaded(struct tpm_handle *handle) {
     (void)Esys_TR_GetTpmHandle(handle->tpm->esys, handle->handle, &handle->number);
 }
 
+static TSS2_RC flush_once(struct skrfs_tpm *tpm, const struct tpm_handle *handle) {
+    TSS2_SYS_CONTEXT *sys = NULL;
+    if (handle->handle != ESYS_TR_NONE)
+        return Esys_FlushContext(tpm->esys, handle->handle);
+    TSS2_RC rc = Esys_GetSysContext(tpm->esys, &sys);
+    return rc == TSS2_RC_SUCCESS ? Tss2_Sys_FlushContext(sys, handle->number) : rc;
+}
+
 static void flush(struct skrfs_tpm *tpm, const struct tpm_handle *handle) {
     if (tpm->esys) {
         TSS2_RC rc;
-        TPM_RUN(rc, Esys_FlushContext(tpm->esys, handle->handle));
+        TPM_RUN(rc, flush_once(tpm, handle));
         if (rc == TSS2_RC_SUCCESS || skrfs_tpm_code(rc) != 0)
             return;
         Esys_Finalize(&tpm->esys);
@@ -135,11 +144,12 @@ static void flush(struct skrfs_tpm *tpm, const struct tpm_handle *handle) {
 }
 
 void skrfs_tpm_handle_done(struct tpm_handle *handle) {
-    if (handle->handle == ESYS_TR_NONE)
+    if (handle->handle == ESYS_TR_NONE && handle->number == 0)
         return;
     if (handle->flush)
         flush(handle->tpm, handle);
     else if (handle->tpm->esys)
         (void)Esys_TR_Close(handle->tpm->esys, &handle->handle);
     handle->handle = ESYS_TR_NONE;
+    handle->number = 0;
 }

@@ -1,4 +1,4 @@
-/* The TPM, over ESYS (tpm2-tss): only what an Azure confidential VM's evidence needs. Password
+/* The TPM, over tpm2-tss: only what an Azure confidential VM's evidence needs. Password
  * sessions with the empty owner password, as the platform sets it up. Nothing stays loaded between
  * calls: every transient object and session is flushed. One connection, one command at a time:
  * calls on one object are serialised inside, so it is thread safe.
