@@ -59,9 +59,9 @@ static void set_trust(struct transfer *transfer) {
     struct curl_blob blob = {.data = http->ca_pem, .len = http->ca_len, .flags = CURL_BLOB_NOCOPY};
     SET(transfer, CURLOPT_CAINFO_BLOB, &blob);
     /* The blob replaces the system's file but not its folder. */
-    SET(transfer, CURLOPT_CAPATH, NULL);
+    SET(transfer, CURLOPT_CAPATH, (char *)NULL);
     SET(transfer, CURLOPT_PROXY_CAINFO_BLOB, &blob);
-    SET(transfer, CURLOPT_PROXY_CAPATH, NULL);
+    SET(transfer, CURLOPT_PROXY_CAPATH, (char *)NULL);
 }
 
 /* The environment's proxies are not consulted: what is not in the configuration is not used. */

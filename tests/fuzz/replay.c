@@ -1,4 +1,5 @@
-/* Runs a fuzz target over the files of a folder: how a corpus is replayed without a fuzzing engine. */
+/* Runs a fuzz target over the files of a folder: how a corpus is replayed without a fuzzing engine.
+ */
 #include <dirent.h>
 #include <limits.h>
 #include <stdint.h>

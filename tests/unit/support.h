@@ -32,8 +32,9 @@
         }                                                                                          \
     } while (0)
 
-/* Reads a captured sample ("cvm/hcl-snp-kinvolk.bin") below SKRFS_VECTORS, by default ../shared/vectors beside the
- * source. Where the samples are absent the calling test ends as skipped, aloud. */
+/* Reads a captured sample ("cvm/hcl-snp-kinvolk.bin") below SKRFS_VECTORS, by default
+ * ../shared/vectors beside the source. Where the samples are absent the calling test ends as
+ * skipped, aloud. */
 void vector_read(const char *name, struct skrfs_buf *out);
 
 #endif

@@ -1,10 +1,12 @@
-/* Who may read which key: a pure decision over a caller's description, and its record for the audit log.
+/* Who may read which key: a pure decision over a caller's description, and its record for the audit
+ * log.
  *
  * The decision, in this order, each step able only to refuse:
  *   1. owner, group and mode, as on any file system (uid 0 passes this step, and only this one);
  *   2. `deny`: a rule that matches refuses;
  *   3. `allow`: when given, one of its rules must match. It narrows and never widens.
- * A description that a rule needs and that could not be had refuses (fail closed). No I/O. Thread safe. */
+ * A description that a rule needs and that could not be had refuses (fail closed). No I/O. Thread
+ * safe. */
 #ifndef SKRFS_ACCESS_ACCESS_H
 #define SKRFS_ACCESS_ACCESS_H
 
@@ -39,28 +41,29 @@ struct skrfs_names {
     void *context;
 };
 
-/* Parses "user:nginx exe:/usr/sbin/nginx ..." (separated by blanks). On failure CONFIG and *ret_column is
- * where in `text` (from 0) the wrong rule begins. */
-int skrfs_rules_parse(const char *text, const struct skrfs_names *names, struct skrfs_rules *ret_rules,
-        size_t *ret_column, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Parses "user:nginx exe:/usr/sbin/nginx ..." (separated by blanks). On failure CONFIG and
+ * *ret_column is where in `text` (from 0) the wrong rule begins. */
+int skrfs_rules_parse(const char *text, const struct skrfs_names *names,
+        struct skrfs_rules *ret_rules, size_t *ret_column,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_rules_done(struct skrfs_rules *rules);
 
 /* Who asks. What is not known is said so, not guessed. */
 struct skrfs_caller {
     uid_t uid;
     gid_t gid;
-    pid_t pid;            /* thread id in the daemon's namespace, 0: unknown, refused */
-    bool has_groups;      /* supplementary groups were read */
+    pid_t pid;       /* thread id in the daemon's namespace, 0: unknown, refused */
+    bool has_groups; /* supplementary groups were read */
     size_t group_count;
     gid_t groups[SKRFS_GROUPS_MAX];
-    bool has_exe;         /* the executable's path was read; a deleted file counts as unknown */
+    bool has_exe; /* the executable's path was read; a deleted file counts as unknown */
     char exe[SKRFS_PATH_MAX];
 };
 
 struct skrfs_guard {
     uid_t owner;
     gid_t group;
-    mode_t mode;          /* 0400 to 0777, read bits count */
+    mode_t mode; /* 0400 to 0777, read bits count */
     struct skrfs_rules allow, deny;
 };
 
@@ -70,8 +73,8 @@ struct skrfs_access_needs {
 };
 struct skrfs_access_needs skrfs_guard_needs(const struct skrfs_guard *guard, uid_t uid, gid_t gid);
 
-/* 0 when the caller may read; DENIED with the reason otherwise ("mode 0400 of owner 0 does not let uid 33
- * read", "no allow rule matches uid 33, exe /usr/bin/cat"). */
+/* 0 when the caller may read; DENIED with the reason otherwise ("mode 0400 of owner 0 does not let
+ * uid 33 read", "no allow rule matches uid 33, exe /usr/bin/cat"). */
 int skrfs_access_decide(const struct skrfs_guard *guard, const struct skrfs_caller *caller,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The caller for a log line: "uid 33 gid 33 pid 812 exe /usr/bin/cat", cleaned. */

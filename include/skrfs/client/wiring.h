@@ -1,4 +1,5 @@
-/* From a configuration to the halves that do the work: shared by the daemon, the verbs and libskrfs. */
+/* From a configuration to the halves that do the work: shared by the daemon, the verbs and
+ * libskrfs. */
 #ifndef SKRFS_CLIENT_WIRING_H
 #define SKRFS_CLIENT_WIRING_H
 
@@ -11,7 +12,7 @@
 struct skrfs_network {
     struct skrfs_buf ca_pem;
     struct skrfs_cloud_vault *vaults;
-    struct skrfs_cloud *cloud;      /* NULL until opened */
+    struct skrfs_cloud *cloud; /* NULL until opened */
 };
 /* Reads what is read from files and checks what can be without a network: CONFIG, SYSTEM. */
 int skrfs_network_prepare(const struct skrfs_conf *conf, struct skrfs_network *ret_network,
@@ -24,26 +25,29 @@ int skrfs_network_open(const struct skrfs_conf *conf, struct skrfs_network *ret_
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_network_done(struct skrfs_network *network);
 
-/* The keeper's half: TPM, TEE, trust anchors, release. The courier is borrowed, and the configuration. A TPM
- * and a descriptor are taken over, also on failure. An opened value must not be moved. */
+/* The keeper's half: TPM, TEE, trust anchors, release. The courier is borrowed, and the
+ * configuration. A TPM and a descriptor are taken over, also on failure. An opened value must not
+ * be moved. */
 struct skrfs_keyside {
-    struct skrfs_tpm *tpm;          /* NULL while there is none */
-    int tpm_fd;                     /* the way to it while it is not open; -1: none */
-    struct skrfs_tee *tee;          /* NULL while there is none */
+    struct skrfs_tpm *tpm; /* NULL while there is none */
+    int tpm_fd;            /* the way to it while it is not open; -1: none */
+    struct skrfs_tee *tee; /* NULL while there is none */
     struct skrfs_trust *trust;
     struct skrfs_courier *courier;
-    struct skrfs_release *release;  /* NULL while there is no TEE or no courier */
+    struct skrfs_release *release; /* NULL while there is no TEE or no courier */
     const struct skrfs_conf *conf;
     struct skrfs_buf event_log;
-    pthread_mutex_t lock;           /* over tpm, tee and release while they may still be made */
-    struct skrfs_error no_tee;      /* why there is none */
+    pthread_mutex_t lock;      /* over tpm, tee and release while they may still be made */
+    struct skrfs_error no_tee; /* why there is none */
 };
 /* Without a TEE: NO_TEE. */
-int skrfs_keyside_open(const struct skrfs_conf *conf, struct skrfs_tpm *tpm, struct skrfs_courier *courier,
-        struct skrfs_keyside *ret_keyside, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* The same in two steps, for a process whose sandbox closes in between: the first reads files and looks for
- * TPM and TEE: at the configured TCTI, or behind `relay` when that is no -1. A machine without one is no
- * failure here but said in no_tee: each fetch looks again, as far as the sandbox lets it. */
+int skrfs_keyside_open(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
+        struct skrfs_courier *courier, struct skrfs_keyside *ret_keyside,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same in two steps, for a process whose sandbox closes in between: the first reads files and
+ * looks for TPM and TEE: at the configured TCTI, or behind `relay` when that is no -1. A machine
+ * without one is no failure here but said in no_tee: each fetch looks again, as far as the sandbox
+ * lets it. */
 int skrfs_keyside_prepare(const struct skrfs_conf *conf, int relay, const struct skrfs_buf *ca_pem,
         struct skrfs_keyside *ret_keyside, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* From here on fetches work; the courier is borrowed. */

@@ -1,12 +1,11 @@
 /* The processes of a mount.
  *
- *   parent   mounts, keeps the FUSE descriptor and the handover page, starts the others and restarts them
- *            when they die; reads nothing, decides nothing
- *   keeper   fs, access, store, TEE, unwrap: no socket, no path, no file after its sandbox closed
- *   courier  TLS, HTTP, JSON: no key, no TPM, no FUSE
- *   witness  tells the keeper who a caller is: reads /proc, nothing else (a Landlock domain, as the
- *            keeper's, may not look at processes outside it: security/landlock/task.c)
- *   relay    only for a TCTI that cannot be opened before the sandbox (swtpm): see tpm/relay.h
+ *   parent   mounts, keeps the FUSE descriptor and the handover page, starts the others and
+ * restarts them when they die; reads nothing, decides nothing keeper   fs, access, store, TEE,
+ * unwrap: no socket, no path, no file after its sandbox closed courier  TLS, HTTP, JSON: no key, no
+ * TPM, no FUSE witness  tells the keeper who a caller is: reads /proc, nothing else (a Landlock
+ * domain, as the keeper's, may not look at processes outside it: security/landlock/task.c) relay
+ * only for a TCTI that cannot be opened before the sandbox (swtpm): see tpm/relay.h
  */
 #ifndef SKRFS_DAEMON_DAEMON_H
 #define SKRFS_DAEMON_DAEMON_H
@@ -14,16 +13,17 @@
 #include <skrfs/conf/conf.h>
 
 struct skrfs_mount_options {
-    const char *path;          /* absolute */
-    const char *options;       /* comma separated, may be NULL */
-    bool foreground;           /* stay; otherwise return (in the caller) when the mount answers */
-    bool lab;                  /* the configuration is a lab's */
+    const char *path;    /* absolute */
+    const char *options; /* comma separated, may be NULL */
+    bool foreground;     /* stay; otherwise return (in the caller) when the mount answers */
+    bool lab;            /* the configuration is a lab's */
 };
 
-/* Runs a mount until it is unmounted or told to stop (SIGTERM, SIGINT, SIGHUP). In the background form the
- * calling process returns 0 once the mount answers, or the reason why it does not; its log then goes to the
- * journal, or to standard error where that is a regular file. Must be called while the process has one
- * thread. CONFIG, SYSTEM, TIMEOUT (the mount does not answer), and what a process failed with at its start. */
+/* Runs a mount until it is unmounted or told to stop (SIGTERM, SIGINT, SIGHUP). In the background
+ * form the calling process returns 0 once the mount answers, or the reason why it does not; its log
+ * then goes to the journal, or to standard error where that is a regular file. Must be called while
+ * the process has one thread. CONFIG, SYSTEM, TIMEOUT (the mount does not answer), and what a
+ * process failed with at its start. */
 int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_options *options,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
@@ -35,15 +35,15 @@ int skrfs_process_harden(const char *name, uint64_t keep, struct skrfs_error *er
 struct skrfs_sandbox_path {
     const char *path;
 };
-/* Landlock: nothing of the file system but these paths (read only; one that does not exist is left out);
- * without Landlock in the kernel a warning is logged. seccomp: only the system calls that this process
- * needs, others fail with EPERM. Both hold for every thread that starts afterwards: call them first.
- * SYSTEM when a sandbox cannot be closed. */
+/* Landlock: nothing of the file system but these paths (read only; one that does not exist is left
+ * out); without Landlock in the kernel a warning is logged. seccomp: only the system calls that
+ * this process needs, others fail with EPERM. Both hold for every thread that starts afterwards:
+ * call them first. SYSTEM when a sandbox cannot be closed. */
 int skrfs_sandbox_keeper(struct skrfs_error *err) SKRFS_MUST_CHECK;
-int skrfs_sandbox_courier(const struct skrfs_sandbox_path *paths, size_t count, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
-/* seccomp alone, for the reason above: reading opens, no seeking (so that no other process's memory can be
- * read through /proc), no socket. */
+int skrfs_sandbox_courier(const struct skrfs_sandbox_path *paths, size_t count,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* seccomp alone, for the reason above: reading opens, no seeking (so that no other process's memory
+ * can be read through /proc), no socket. */
 int skrfs_sandbox_witness(struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* The children of a mount, and what the parent gives to each. Every *_main runs in a child that was just
- * forked, hardens itself, closes its sandbox, works, and returns its exit status. */
+/* The children of a mount, and what the parent gives to each. Every *_main runs in a child that was
+ * just forked, hardens itself, closes its sandbox, works, and returns its exit status. */
 #ifndef SKRFS_DAEMON_PROCESS_H
 #define SKRFS_DAEMON_PROCESS_H
 
@@ -20,22 +20,22 @@ const char *skrfs_role_name(enum skrfs_role role);
 /* What a child says to the parent: one write to a pipe, shorter than PIPE_BUF and so whole. */
 struct skrfs_notice {
     uint32_t role;
-    uint32_t ready;           /* 1: works; 0: could not start, for the reason in `err` */
+    uint32_t ready; /* 1: works; 0: could not start, for the reason in `err` */
     struct skrfs_error err;
 };
 
 /* A child's belongings. Descriptors that are not its own are -1 (and closed). */
 struct skrfs_child {
     const struct skrfs_conf *conf;
-    const char *path;                    /* the mount point */
+    const char *path; /* the mount point */
     pid_t parent;
     const struct skrfs_network *network; /* prepared by the parent, not open */
     struct skrfs_fs_handover *handover;
     int fuse;
-    int courier;                         /* the child's end of the socket pair */
+    int courier; /* the child's end of the socket pair */
     int witness;
     int relay;
-    int notices;                         /* writing end of the pipe */
+    int notices; /* writing end of the pipe */
 };
 
 int skrfs_keeper_main(const struct skrfs_child *child);
@@ -46,26 +46,32 @@ int skrfs_relay_main(const struct skrfs_child *child);
 /* Tells the parent. A parent that is gone is no concern of the child's. */
 void skrfs_notice_ready(const struct skrfs_child *child, enum skrfs_role role);
 /* Logs the error, tells the parent, returns the exit status. */
-int skrfs_notice_failed(const struct skrfs_child *child, enum skrfs_role role, const struct skrfs_error *err);
+int skrfs_notice_failed(
+        const struct skrfs_child *child, enum skrfs_role role, const struct skrfs_error *err);
 
-/* The first steps of every child: signals as a fresh program has them (but SIGINT, SIGHUP, SIGQUIT and
- * SIGPIPE ignored: a terminal's go to the parent alone), death with the parent, and no descriptor but the
- * standard ones and the child's own. Ends the process when the parent is gone already. */
+/* The first steps of every child: signals as a fresh program has them (but SIGINT, SIGHUP, SIGQUIT
+ * and SIGPIPE ignored: a terminal's go to the parent alone), death with the parent, and no
+ * descriptor but the standard ones and the child's own. Ends the process when the parent is gone
+ * already. */
 void skrfs_child_begin(const struct skrfs_child *child);
-/* Not dumpable, no core file; for the parent, whose other powers stay while it may have to unmount. */
+/* Not dumpable, no core file; for the parent, whose other powers stay while it may have to unmount.
+ */
 int skrfs_process_seal(const char *name, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Keeps of the capabilities those in `keep`. */
 int skrfs_process_drop(uint64_t keep, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* As root: becomes the user and group 65534 without other groups; nothing otherwise. */
 int skrfs_process_become_nobody(struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* The keeper's end of its witness: one question at a time, a second's patience; silence means unknown. */
+/* The keeper's end of its witness: one question at a time, a second's patience; silence means
+ * unknown. */
 struct skrfs_witness;
-int skrfs_witness_new(int fd, struct skrfs_witness **ret_witness, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_witness_new(
+        int fd, struct skrfs_witness **ret_witness, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_witness_free(struct skrfs_witness *witness);
 SKRFS_DEFINE_CLEANUP(struct skrfs_witness, skrfs_witness_free)
 /* A skrfs_describe_fn; the context is the struct skrfs_witness. Thread safe. */
-void skrfs_witness_describe(void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
+void skrfs_witness_describe(
+        void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
 /* Answers questions on `fd` until the other end closes: the witness process's loop. */
 int skrfs_witness_serve(int fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
@@ -74,32 +80,35 @@ struct skrfs_reporter {
     const struct skrfs_conf *conf;
     struct skrfs_store *store;
     struct skrfs_fs *fs;
-    int64_t since_s;      /* when this keeper began */
+    int64_t since_s; /* when this keeper began */
 };
-int skrfs_report_status(const struct skrfs_reporter *reporter, struct skrfs_buf *out, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
-int skrfs_report_metrics(const struct skrfs_reporter *reporter, struct skrfs_buf *out, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_report_status(const struct skrfs_reporter *reporter, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_report_metrics(const struct skrfs_reporter *reporter, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_report_why(const struct skrfs_reporter *reporter, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* "ok" when no key's last attempt failed, "failing" when every one that was tried did, else "degraded". */
+/* "ok" when no key's last attempt failed, "failing" when every one that was tried did, else
+ * "degraded". */
 const char *skrfs_report_health(const struct skrfs_reporter *reporter);
 /* A skrfs_report_fn over them; the context is the struct skrfs_reporter. */
 int skrfs_report(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err);
 
-/* The parent: everything after the mount exists. Returns when the mount ended: 0, or why it did not start. */
+/* The parent: everything after the mount exists. Returns when the mount ended: 0, or why it did not
+ * start. */
 struct skrfs_parent;
 struct skrfs_parent_options {
     const struct skrfs_conf *conf;
     const struct skrfs_mount_options *mount;
     const struct skrfs_network *network;
     struct skrfs_fs_handover *handover;
-    int fuse;                       /* borrowed */
-    dev_t below;                    /* device of the mount point before it was mounted over */
-    void (*ready)(void *context);   /* called once, when the mount answers */
+    int fuse;                     /* borrowed */
+    dev_t below;                  /* device of the mount point before it was mounted over */
+    void (*ready)(void *context); /* called once, when the mount answers */
     void *context;
 };
-int skrfs_parent_run(const struct skrfs_parent_options *options, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_parent_run(
+        const struct skrfs_parent_options *options, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

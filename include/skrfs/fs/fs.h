@@ -1,15 +1,17 @@
-/* The file system: FUSE operations, names and inodes, the caller's description, errno at the edge. */
+/* The file system: FUSE operations, names and inodes, the caller's description, errno at the edge.
+ */
 #ifndef SKRFS_FS_FS_H
 #define SKRFS_FS_FS_H
 
 #include <skrfs/access/access.h>
 #include <skrfs/store/store.h>
+#include <sys/ioctl.h>
 
 struct skrfs_fs;
 
-/* ioctl(2) on an open file of status/, for root and the mount's owner: on why/<name> it wipes that key, on
- * status.json every key. Open handles answer EKEYREVOKED from then on; the next open releases again. A read-only
- * descriptor is enough: the mount itself is read-only. */
+/* ioctl(2) on an open file of status/, for root and the mount's owner: on why/<name> it wipes that
+ * key, on status.json every key. Open handles answer EKEYREVOKED from then on; the next open
+ * releases again. A read-only descriptor is enough: the mount itself is read-only. */
 #define SKRFS_IOC_WIPE _IO('s', 0x51)
 
 /* A key as the tree shows it; strings borrowed. */
@@ -20,9 +22,10 @@ struct skrfs_fs_key {
 };
 
 /* Describes a caller by its thread id: groups and executable as `needs` says. Asked of the witness
- * process in the daemon, since the keeper's sandbox sees no /proc. Never fails: what could not be read is
- * said to be unknown in *caller. */
-typedef void skrfs_describe_fn(void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
+ * process in the daemon, since the keeper's sandbox sees no /proc. Never fails: what could not be
+ * read is said to be unknown in *caller. */
+typedef void skrfs_describe_fn(
+        void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
 
 /* The generated files below status/. */
 enum skrfs_fs_report {
@@ -31,10 +34,11 @@ enum skrfs_fs_report {
     SKRFS_REPORT_METRICS, /* status/metrics: OpenMetrics text */
     SKRFS_REPORT_WHY,     /* status/why/<file> of `key` */
 };
-/* Appends the text of one of them to `out` (limit SKRFS_FS_REPORT_MAX). `key` counts for WHY only. Called on
- * each open of such a file by a thread that reads the device: it must not block and never release. */
-typedef int skrfs_report_fn(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
-        struct skrfs_error *err);
+/* Appends the text of one of them to `out` (limit SKRFS_FS_REPORT_MAX). `key` counts for WHY only.
+ * Called on each open of such a file by a thread that reads the device: it must not block and never
+ * release. */
+typedef int skrfs_report_fn(void *context, enum skrfs_fs_report which, size_t key,
+        struct skrfs_buf *out, struct skrfs_error *err);
 #define SKRFS_FS_REPORT_MAX ((size_t)64 * 1024 * 1024)
 
 /* Totals since this keeper began. */
@@ -49,10 +53,12 @@ struct skrfs_fs_stats {
     bool adopted;            /* took a mount over from an earlier keeper */
 };
 
-/* What the parent keeps for a keeper that comes after: shared memory, made by skrfs_fs_handover_new before
- * the first fork. Holds the kernel's FUSE_INIT request and the requests in flight; no key, no name. */
+/* What the parent keeps for a keeper that comes after: shared memory, made by skrfs_fs_handover_new
+ * before the first fork. Holds the kernel's FUSE_INIT request and the requests in flight; no key,
+ * no name. */
 struct skrfs_fs_handover;
-int skrfs_fs_handover_new(struct skrfs_fs_handover **ret_handover, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_fs_handover_new(
+        struct skrfs_fs_handover **ret_handover, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_fs_handover_free(struct skrfs_fs_handover *handover);
 SKRFS_DEFINE_CLEANUP(struct skrfs_fs_handover, skrfs_fs_handover_free)
 
@@ -64,25 +70,28 @@ struct skrfs_fs_options {
     void *describe_context;
     skrfs_report_fn *report;
     void *report_context;
-    uid_t owner;               /* who mounted: may use status/ and, without allow_other, all there is */
-    bool lab;                  /* status says that this is a lab */
-    unsigned threads;          /* that read the device (0: 2) */
+    uid_t owner;      /* who mounted: may use status/ and, without allow_other, all there is */
+    bool lab;         /* status says that this is a lab */
+    unsigned threads; /* that read the device (0: 2) */
 };
 
-/* Mounts: opens /dev/fuse and mounts it at `path` with these comma separated options (those of mount.fuse3(8)
- * that make sense for a read-only tree; unknown ones are CONFIG), by mount(2) as root, by fusermount3 otherwise.
- * `ro,nosuid,nodev,noexec` always. *ret_fd is the device. Called by the parent. */
+/* Mounts: opens /dev/fuse and mounts it at `path` with these comma separated options (those of
+ * mount.fuse3(8) that make sense for a read-only tree; unknown ones are CONFIG), by mount(2) as
+ * root, by fusermount3 otherwise. `ro,nosuid,nodev,noexec` always. *ret_fd is the device. Called by
+ * the parent. */
 int skrfs_fs_mount(const char *path, const char *options, bool allow_other, int *ret_fd,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Unmounts (lazily when busy). */
 int skrfs_fs_unmount(const char *path, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* Serves the device until the file system is unmounted (0) or `fd` fails. `handover` may hold an earlier
- * keeper's state, which is then replayed. New: takes the options by pointer for its life. */
+/* Serves the device until the file system is unmounted (0) or `fd` fails. `handover` may hold an
+ * earlier keeper's state, which is then replayed. New: takes the options by pointer for its life.
+ */
 int skrfs_fs_new(const struct skrfs_fs_options *options, int fd, struct skrfs_fs_handover *handover,
         struct skrfs_fs **ret_fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_fs_serve(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Ends what is parked with EINTR and frees; `fd` stays open, it is the caller's. The store must still be alive. */
+/* Ends what is parked with EINTR and frees; `fd` stays open, it is the caller's. The store must
+ * still be alive. */
 void skrfs_fs_free(struct skrfs_fs *fs);
 SKRFS_DEFINE_CLEANUP(struct skrfs_fs, skrfs_fs_free)
 

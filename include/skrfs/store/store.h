@@ -3,8 +3,9 @@
  *     EMPTY -> FETCHING -> READY -> (refresh due: READY while FETCHING) -> EXPIRED
  *                   \-> FAILED (until its retry time) -> FETCHING
  *
- * with one fetch in flight per key and version however many wait, waiters that cost no thread, generations
- * that open handles stay pinned to, and wiping. It knows no cloud, no TEE and no FUSE. Thread safe. */
+ * with one fetch in flight per key and version however many wait, waiters that cost no thread,
+ * generations that open handles stay pinned to, and wiping. It knows no cloud, no TEE and no FUSE.
+ * Thread safe. */
 #ifndef SKRFS_STORE_STORE_H
 #define SKRFS_STORE_STORE_H
 
@@ -13,7 +14,8 @@
 #include <skrfs/base/trace.h>
 
 struct skrfs_store;
-struct skrfs_generation; /* one released version of one key, with its encodings; reference counted */
+struct skrfs_generation; /* one released version of one key, with its encodings; reference counted
+                          */
 struct skrfs_waiter;     /* one parked open */
 
 #define SKRFS_STORE_VERSION_MAX 33
@@ -21,13 +23,14 @@ struct skrfs_waiter;     /* one parked open */
 /* What a fetch brings. */
 struct skrfs_fetched {
     struct skrfs_secret *plain;
-    int type;                               /* the fetcher's own; handed to `encode` again */
+    int type; /* the fetcher's own; handed to `encode` again */
     char version[SKRFS_STORE_VERSION_MAX];
     char kid[512];
-    int64_t expires_s;                      /* 0: never */
+    int64_t expires_s; /* 0: never */
 };
 
-/* How the store gets keys: implemented over `release` by the wiring. Called from the store's worker threads. */
+/* How the store gets keys: implemented over `release` by the wiring. Called from the store's worker
+ * threads. */
 struct skrfs_fetch_ops {
     /* Blocking. `version` NULL: the current one. */
     int (*fetch)(void *context, size_t key, const char *version, uint64_t deadline_ns,
@@ -53,7 +56,7 @@ struct skrfs_store_options {
     size_t key_count;
     const struct skrfs_fetch_ops *ops;
     void *context;
-    unsigned workers;     /* most fetches at once (0: 16) */
+    unsigned workers; /* most fetches at once (0: 16) */
 };
 
 int skrfs_store_new(const struct skrfs_store_options *options, struct skrfs_store **ret_store,
@@ -65,48 +68,59 @@ SKRFS_DEFINE_CLEANUP(struct skrfs_store, skrfs_store_free)
 /* Which bytes are wanted. */
 struct skrfs_store_want {
     size_t key;
-    const char *version;        /* NULL: the key's current one */
+    const char *version; /* NULL: the key's current one */
     enum skrfs_format format;
 };
 
-/* Called once for a parked open, from a thread of the store, never under its locks and never from inside
- * skrfs_store_open, whose *ret_waiter is written before: with a generation reference and the bytes' reference, or with an error. */
+/* Called once for a parked open, from a thread of the store, never under its locks and never from
+ * inside skrfs_store_open, whose *ret_waiter is written before: with a generation reference and the
+ * bytes' reference, or with an error. */
 typedef void skrfs_opened_fn(void *context, struct skrfs_generation *generation,
         struct skrfs_secret *bytes, const struct skrfs_error *err);
 
-/* Opens. 0: ready, *ret_generation and *ret_bytes are new references. 1: parked, `opened` will be called,
- * unless skrfs_waiter_cancel() comes first; *ret_waiter is valid until then. -1: failed at once. */
+/* Opens. 0: ready, *ret_generation and *ret_bytes are new references. 1: parked, `opened` will be
+ * called, unless skrfs_waiter_cancel() comes first; *ret_waiter is valid until then. -1: failed at
+ * once. */
 int skrfs_store_open(struct skrfs_store *store, const struct skrfs_store_want *want,
         skrfs_opened_fn *opened, void *context, struct skrfs_generation **ret_generation,
-        struct skrfs_secret **ret_bytes, struct skrfs_waiter **ret_waiter, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
-/* Gives up a parked open. True: `opened` will not be called any more, and the waiter is gone. False: `opened` is
- * being called. The waiter lives until `opened` has returned: the caller makes sure that it has not, by a lock that
- * `opened` takes first. */
+        struct skrfs_secret **ret_bytes, struct skrfs_waiter **ret_waiter,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Gives up a parked open. True: `opened` will not be called any more, and the waiter is gone.
+ * False: `opened` is being called. The waiter lives until `opened` has returned: the caller makes
+ * sure that it has not, by a lock that `opened` takes first. */
 bool skrfs_waiter_cancel(struct skrfs_store *store, struct skrfs_waiter *waiter);
 
 /* Whether an open generation may still be read: 0, or REVOKED/EXPIRED. */
-int skrfs_generation_check(const struct skrfs_generation *generation, struct skrfs_error *err)
-        SKRFS_MUST_CHECK;
+int skrfs_generation_check(
+        const struct skrfs_generation *generation, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_generation_unref(struct skrfs_generation *generation);
 const char *skrfs_generation_version(const struct skrfs_generation *generation);
 
-/* Length of a format of the current generation when it is known; false when a release would be needed. */
-bool skrfs_store_size(struct skrfs_store *store, const struct skrfs_store_want *want, size_t *ret_len);
+/* Length of a format of the current generation when it is known; false when a release would be
+ * needed. */
+bool skrfs_store_size(
+        struct skrfs_store *store, const struct skrfs_store_want *want, size_t *ret_len);
 /* The current generation's version, "" when there is none. */
 void skrfs_store_version(struct skrfs_store *store, size_t key, char out[SKRFS_STORE_VERSION_MAX]);
-/* Wipes a key (or, with SIZE_MAX, all): open handles answer REVOKED, the next open fetches again. */
+/* Wipes a key (or, with SIZE_MAX, all): open handles answer REVOKED, the next open fetches again.
+ */
 void skrfs_store_wipe(struct skrfs_store *store, size_t key);
 
-/* Makes the next open of a key (or, with SIZE_MAX, of any) look for a new version, whatever the age of the one
- * there is, and forgets a failure. Open handles stay as they are. */
+/* Makes the next open of a key (or, with SIZE_MAX, of any) look for a new version, whatever the age
+ * of the one there is, and forgets a failure. Open handles stay as they are. */
 void skrfs_store_refresh(struct skrfs_store *store, size_t key);
 
-enum skrfs_key_state { SKRFS_KEY_EMPTY, SKRFS_KEY_FETCHING, SKRFS_KEY_READY, SKRFS_KEY_FAILED, SKRFS_KEY_EXPIRED };
+enum skrfs_key_state {
+    SKRFS_KEY_EMPTY,
+    SKRFS_KEY_FETCHING,
+    SKRFS_KEY_READY,
+    SKRFS_KEY_FAILED,
+    SKRFS_KEY_EXPIRED
+};
 struct skrfs_key_status {
     enum skrfs_key_state state;
     char version[SKRFS_STORE_VERSION_MAX];
-    uint64_t age_ns;            /* of the current generation */
+    uint64_t age_ns; /* of the current generation */
     uint64_t releases, failures, waiters, handles;
     enum skrfs_class error_class;
     char error[SKRFS_ERROR_MESSAGE_MAX]; /* the last failure, "" after a success */
