@@ -209,7 +209,8 @@ static void every_scheme_decrypts(void **state) {
     struct skrfs_tpm_ephemeral key;
     (void)state;
     make_key(tpm, &key);
-    for (int scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA384; scheme++) {
+    for (enum skrfs_tpm_scheme scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA384;
+            scheme++) {
         uint8_t plain[32] = {0, 1, 2, 3};
         for (size_t len = 16; len <= 32; len += 16) {
             skrfs_autobuf cipher = SKRFS_BUF(512);
@@ -229,7 +230,8 @@ static void a_wrong_ciphertext_is_refused(void **state) {
     struct skrfs_tpm_ephemeral key;
     (void)state;
     make_key(tpm, &key);
-    for (int scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA256; scheme++) {
+    for (enum skrfs_tpm_scheme scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA256;
+            scheme++) {
         skrfs_autobuf cipher = SKRFS_BUF(512);
         skrfs_autosecret *got = NULL;
         encrypt(&key, scheme, (struct skrfs_bytes){(const uint8_t *)"0123456789abcdef", 16},
