@@ -80,7 +80,8 @@ static void a_decrypted_key_stays_nowhere(void **state) {
     uint8_t inverted[32], plain[32];
     assert_ok(skrfs_tpm_open(soft.tcti, &tpm, &err), err);
     make_key(tpm, &key);
-    for (int scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA256; scheme++) {
+    for (enum skrfs_tpm_scheme scheme = SKRFS_TPM_RSAES; scheme <= SKRFS_TPM_OAEP_SHA256;
+            scheme++) {
         skrfs_autobuf cipher = SKRFS_BUF(512);
         skrfs_autosecret *got = NULL;
         assert_ok(skrfs_random(inverted, sizeof(inverted), &err), err);
