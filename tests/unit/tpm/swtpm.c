@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,9 +29,12 @@ static int port_socket(unsigned short port, int (*use)(int, const struct sockadd
 }
 
 unsigned short swtpm_free_port(void) {
-    unsigned seed = (unsigned)getpid() ^ (unsigned)time(NULL);
     for (unsigned i = 0; i < 1000; i++) {
-        unsigned short port = (unsigned short)(20000 + (seed + 37 * i) % 12000);
+        /* At random: test programs that start together must not try the same ones. */
+        unsigned short random = 0;
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+            return 0;
+        unsigned short port = (unsigned short)(20000 + random % 12000);
         int first = port_socket(port, bind), second = port_socket((unsigned short)(port + 1), bind);
         if (first >= 0)
             close(first);
