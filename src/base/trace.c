@@ -63,12 +63,41 @@ static const char *outcome(const struct skrfs_trace_step *step) {
     return step->ended_ns ? "ok" : "running";
 }
 
-static int print_step(
-        const struct skrfs_trace_step *step, struct skrfs_buf *out, struct skrfs_error *err) {
+/* Whether `inner` ran while `outer` did: what a step asked for is a part of it. */
+static bool within(const struct skrfs_trace_step *inner, const struct skrfs_trace_step *outer) {
+    if (inner->begun_ns < outer->begun_ns)
+        return false;
+    return !outer->ended_ns || (inner->begun_ns < outer->ended_ns && inner->ended_ns &&
+                                       inner->ended_ns <= outer->ended_ns);
+}
+
+static int depth(const struct skrfs_trace *trace, size_t index) {
+    int found = 0;
+    for (size_t i = 0; i < index; i++)
+        found += within(&trace->steps[index], &trace->steps[i]);
+    return found;
+}
+
+/* A failure climbs: it is told where it happened, not again at each step around that. */
+static bool told_within(const struct skrfs_trace *trace, size_t index) {
+    const struct skrfs_trace_step *step = &trace->steps[index];
+    for (size_t i = index + 1; step->failed && i < trace->count; i++) {
+        const struct skrfs_trace_step *later = &trace->steps[i];
+        if (later->failed && within(later, step) && strcmp(later->note, step->note) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int print_step(const struct skrfs_trace *trace, size_t index, struct skrfs_buf *out,
+        struct skrfs_error *err) {
+    const struct skrfs_trace_step *step = &trace->steps[index];
     uint64_t end = step->ended_ns ? step->ended_ns : skrfs_now_ns();
     uint64_t us = end > step->begun_ns ? (end - step->begun_ns) / 1000 : 0;
-    return skrfs_buf_printf(out, err, "  %-7s %8" PRIu64 ".%" PRIu64 " ms  %s%s%s\n", outcome(step),
-            us / 1000, us % 1000 / 100, step->name, step->note[0] ? ": " : "", step->note);
+    const char *note = told_within(trace, index) ? "" : step->note;
+    return skrfs_buf_printf(out, err, "  %-7s %8" PRIu64 ".%" PRIu64 " ms  %*s%s%s%s\n",
+            outcome(step), us / 1000, us % 1000 / 100, 2 * depth(trace, index), "", step->name,
+            note[0] ? ": " : "", note);
 }
 
 int skrfs_trace_print(
@@ -78,7 +107,7 @@ int skrfs_trace_print(
     if (skrfs_buf_printf(out, err, "begun %s\n", when))
         return -1;
     for (size_t i = 0; i < trace->count; i++)
-        if (print_step(&trace->steps[i], out, err))
+        if (print_step(trace, i, out, err))
             return -1;
     if (trace->dropped)
         return skrfs_buf_printf(out, err, "  and %zu more steps\n", trace->dropped);

@@ -80,7 +80,7 @@ static int ask(struct attempt *attempt, struct skrfs_buf *jws, struct skrfs_erro
             .enc = attempt->key->enc,
             .token = skrfs_buf_bytes(&attempt->pass->token),
     };
-    (void)snprintf(name, sizeof(name), "ask %.20s for the release", attempt->key->vault_name);
+    (void)snprintf(name, sizeof(name), "ask '%.20s' for the release", attempt->key->vault_name);
     size_t step = skrfs_trace_begin(attempt->trace, name);
     if (courier->ops->release(courier, &question, attempt->deadline_ns, attempt->trace, jws, err) <
             0)

@@ -98,6 +98,27 @@ static void a_trace_tells_what_failed(void **state) {
     assert_non_null(strstr(skrfs_buf_text(&out), "  running "));
 }
 
+static void a_trace_shows_what_is_part_of_what(void **state) {
+    (void)state;
+    struct skrfs_error err = {0};
+    static struct skrfs_trace trace;
+    skrfs_autobuf out = SKRFS_BUF(8192);
+    skrfs_trace_start(&trace);
+    skrfs_trace_end(&trace, skrfs_trace_begin(&trace, "collect"), NULL);
+    size_t ask = skrfs_trace_begin(&trace, "ask 'prod'");
+    size_t call = skrfs_trace_begin(&trace, "call");
+    skrfs_trace_end(&trace, skrfs_trace_begin(&trace, "log in"), NULL);
+    skrfs_fail(&err, SKRFS_CLASS_REJECTED, "refused by policy");
+    (void)skrfs_trace_failed(&trace, call, &err);
+    (void)skrfs_trace_failed(&trace, ask, &err);
+    assert_ok(skrfs_trace_print(&trace, &out, &err), err);
+    const char *text = skrfs_buf_text(&out);
+    assert_non_null(strstr(text, " ms  collect\n"));
+    assert_non_null(strstr(text, " ms  ask 'prod'\n"));
+    assert_non_null(strstr(text, " ms    call: refused by policy\n"));
+    assert_non_null(strstr(text, " ms      log in\n"));
+}
+
 static void a_trace_counts_what_has_no_room(void **state) {
     (void)state;
     static struct skrfs_trace one;
@@ -127,6 +148,7 @@ int main(void) {
             cmocka_unit_test(times_are_printed_in_utc),
             cmocka_unit_test(formats_have_names),
             cmocka_unit_test(a_trace_tells_what_failed),
+            cmocka_unit_test(a_trace_shows_what_is_part_of_what),
             cmocka_unit_test(a_trace_counts_what_has_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static void run_badly(unsigned ms, enum skrfs_class kind, const char *text) {
 static void test_trace(void **state) {
     (void)state;
     static const char *const steps[] = {"collect evidence", "attest", "open the token",
-            "ask prod for the release", "verify the answer", "unwrap", "compare the public half"};
+            "ask 'prod' for the release", "verify the answer", "unwrap", "compare the public half"};
     struct skrfs_trace trace;
     skrfs_trace_start(&trace);
     run_well(&trace);
