@@ -100,6 +100,22 @@ int skrfs_mounts_parse(const char *text, struct skrfs_mounts *ret_mounts, struct
     return 0;
 }
 
+int skrfs_mounts_read(struct skrfs_mounts *ret_mounts, struct skrfs_error *err) {
+    skrfs_autobuf text = SKRFS_BUF(MOUNTINFO_MAX);
+    return skrfs_file_read("/proc/self/mountinfo", &text, err) < 0
+                   ? -1
+                   : skrfs_mounts_parse(skrfs_buf_text(&text), ret_mounts, err);
+}
+
+int skrfs_mounts_miss(
+        const struct skrfs_mounts *mounts, const char *path, struct skrfs_error *err) {
+    if (!has(mounts, path)) {
+        return 0;
+    }
+    return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+            "skrfs is mounted at '%s' already; 'umount %s' takes it away", path, path);
+}
+
 static int several(const struct skrfs_mounts *mounts, struct skrfs_error *err) {
     char names[512] = "";
     size_t at = 0;
@@ -136,11 +152,9 @@ int skrfs_mount_pick(const struct skrfs_mounts *mounts, const char *argument,
 
 int skrfs_mount_find(
         const char *argument, const char *config, char **ret_path, struct skrfs_error *err) {
-    skrfs_autobuf text = SKRFS_BUF(MOUNTINFO_MAX);
     skrfs_automounts mounts = {.count = 0};
     SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-    if (skrfs_file_read("/proc/self/mountinfo", &text, err) < 0 ||
-            skrfs_mounts_parse(skrfs_buf_text(&text), &mounts, err) < 0) {
+    if (skrfs_mounts_read(&mounts, err) < 0) {
         return -1;
     }
     /* The configuration only breaks a tie: a broken one must not hide the status of what runs. */

@@ -134,8 +134,8 @@ static int operands_check(
     }
     if (call->count > verb->most) {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
-                "'%s' is one word too many: skrfs %s [OPTION]... %s", call->operands[verb->most],
-                verb->name, verb->operands);
+                "'%s' is one word too many: skrfs %s [OPTION]...%s%s", call->operands[verb->most],
+                verb->name, verb->operands[0] ? " " : "", verb->operands);
     }
     return 0;
 }

@@ -90,7 +90,7 @@ static int stdout_check(const struct get *get, struct skrfs_error *err) {
     struct skrfs_volume volume;
     return skrfs_volume_look(STDOUT_FILENO, &volume, err) < 0
                    ? -1
-                   : skrfs_volume_check(&volume, "standard output", get->options->force, err);
+                   : skrfs_volume_check(&volume, "/dev/stdout", get->options->force, err);
 }
 
 /* Before anything is released: is there a place for it? */

@@ -13,6 +13,29 @@ static const char *kty_of(const struct create_options *options) {
     return options->kty ? options->kty : "RSA-HSM";
 }
 
+static int shape_check(
+        const struct create_options *options, bool rsa, bool ec, struct skrfs_error *err) {
+    static const char *const curves[] = {"P-256", "P-384", "P-521", "P-256K"};
+    unsigned size = options->size;
+    bool known = !options->curve;
+    for (size_t i = 0; !known && i < SKRFS_ARRAY_LEN(curves); i++) {
+        known = strcmp(options->curve, curves[i]) == 0;
+    }
+    if (!known) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "--curve is P-256, P-384, P-521 or P-256K, not '%s'", options->curve);
+    }
+    if (size && rsa && size != 2048 && size != 3072 && size != 4096) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "--size of an RSA key is 2048, 3072 or 4096, not %u", size);
+    }
+    if (size && !rsa && !ec && size != 128 && size != 192 && size != 256) {
+        return skrfs_fail(
+                err, SKRFS_CLASS_CONFIG, "--size of an oct key is 128, 192 or 256, not %u", size);
+    }
+    return 0;
+}
+
 /* What the service would refuse with less words, and what it would take without doing it. */
 static int wish_check(const struct create_options *options, const struct skrfs_conf_vault *vault,
         struct skrfs_error *err) {
@@ -36,7 +59,7 @@ static int wish_check(const struct create_options *options, const struct skrfs_c
                 "oct keys live in a Managed HSM alone, and '%s' (%s) is a Key Vault", vault->name,
                 vault->host);
     }
-    return 0;
+    return shape_check(options, rsa, ec, err);
 }
 
 static int policy_read(const char *path, struct skrfs_buf *ret_policy, struct skrfs_error *err) {

@@ -46,6 +46,11 @@ static int path_resolve(const char *path, char **ret_path, struct skrfs_error *e
     return -1;
 }
 
+static int path_vacant(const char *path, struct skrfs_error *err) {
+    skrfs_automounts mounts = {.count = 0};
+    return skrfs_mounts_read(&mounts, err) < 0 ? -1 : skrfs_mounts_miss(&mounts, path, err);
+}
+
 static int mount_run(const struct mount_wish *wish, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
     skrfs_autofree char *path = NULL;
@@ -64,7 +69,7 @@ static int mount_run(const struct mount_wish *wish, struct skrfs_error *err) {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "where? name a mount point, or set 'path' in section [mount] of %s", conf->source);
     }
-    if (path_resolve(wanted, &path, err) < 0) {
+    if (path_resolve(wanted, &path, err) < 0 || path_vacant(path, err) < 0) {
         return -1;
     }
     if (wish->check_only) {

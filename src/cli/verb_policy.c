@@ -63,6 +63,11 @@ static int new_run(const struct skrfs_call *call, struct skrfs_error *err) {
         return skrfs_wrap(err, "find the authority (--authority URL names one)");
     }
     const char *authority = options->authority ? options->authority : conf->attestation_url;
+    if (!authority) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "which authority? say --authority URL, or set 'url' in section [attestation] of %s",
+                conf->source);
+    }
     if (policy_write(options, authority, &out, err) < 0) {
         return -1;
     }

@@ -39,8 +39,18 @@ static bool near_key(const char *mount, const char *name, char out[256]) {
     return near != NULL;
 }
 
+static bool is_mount(const char *mount) {
+    struct skrfs_error ignored;
+    skrfs_autobuf path = SKRFS_BUF(8192);
+    return path_make(mount, "status/", "status.json", &path, &ignored) == 0 &&
+           access(skrfs_buf_text(&path), F_OK) == 0;
+}
+
 static int name_unknown(const char *mount, const char *name, struct skrfs_error *err) {
     char near[256];
+    if (!is_mount(mount)) {
+        return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "no skrfs is mounted at '%s'", mount);
+    }
     bool found = near_key(mount, name, near);
     return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "no key '%s' in %s%s%s%s", name, mount,
             found ? "; did you mean '" : "", found ? near : "", found ? "'?" : "");

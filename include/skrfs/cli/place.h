@@ -25,6 +25,11 @@ void skrfs_mounts_done(struct skrfs_mounts *mounts);
 /* From the text of /proc/self/mountinfo (proc(5)). Lines that cannot be read are passed over. */
 int skrfs_mounts_parse(const char *text, struct skrfs_mounts *ret_mounts,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Those of this system. */
+int skrfs_mounts_read(struct skrfs_mounts *ret_mounts, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* 0 when none of them is at `path`; CONFIG otherwise: a second one would only hide the first. */
+int skrfs_mounts_miss(const struct skrfs_mounts *mounts, const char *path,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Which mount is meant: `argument`, else `configured` when it is mounted, else the only one.
  * Allocated. */
 int skrfs_mount_pick(const struct skrfs_mounts *mounts, const char *argument,

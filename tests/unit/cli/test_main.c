@@ -186,15 +186,18 @@ static void policies_are_written_and_checked(void **state) {
     assert_run(2, "NAME=VALUE");
     RUN(W("policy"), W("new"), W("--authority"), W("https://a"), W("--tee"), W("sgx"));
     assert_run(2, "sevsnpvm or tdxvm");
+    remove_scratch(NULL);
+    RUN(W("policy"), W("new"), W("--config"), W(file_with("; empty\n")));
+    assert_run(2, "which authority?");
 }
 
 static void a_mount_that_is_none_is_told(void **state) {
     (void)state;
     struct run run;
     RUN(W("why"), W("tls"), W("/nonexistent"));
-    assert_run(4, "no key 'tls' in /nonexistent");
+    assert_run(4, "no skrfs is mounted at '/nonexistent'");
     RUN(W("why"), W("../../etc/passwd"), W("/nonexistent"));
-    assert_run(4, "no key");
+    assert_run(4, "no skrfs is mounted at '/nonexistent'");
     RUN(W("status"), W("/nonexistent"));
     assert_run(4, "no skrfs is mounted at '/nonexistent'");
 }

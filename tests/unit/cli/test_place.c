@@ -26,6 +26,15 @@ static void mounts_are_found(void **state) {
     assert_string_equal(mounts.paths[1], "/mnt/a b");
 }
 
+static void one_place_has_one_mount(void **state) {
+    (void)state;
+    struct skrfs_error err;
+    struct skrfs_mounts two = {.paths = {(char *)"/a", (char *)"/b"}, .count = 2};
+    assert_ok(skrfs_mounts_miss(&two, "/ab", &err), err);
+    assert_fails(skrfs_mounts_miss(&two, "/b", &err), err, SKRFS_CLASS_CONFIG,
+            "mounted at '/b' already");
+}
+
 static void pick_one(const struct skrfs_mounts *mounts, const char *argument,
         const char *configured, const char *wanted) {
     struct skrfs_error err;
@@ -173,6 +182,7 @@ static void a_key_is_picked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(mounts_are_found),
+            cmocka_unit_test(one_place_has_one_mount),
             cmocka_unit_test(the_mount_meant_is_picked),
             cmocka_unit_test(only_memory_takes_keys),
             cmocka_unit_test(looks_at_the_real_thing),
