@@ -26,13 +26,19 @@ struct running {
     struct skrfs_lab_server *server;
 };
 
+static int up_already(const char *dir, pid_t holder, struct skrfs_error *err) {
+    return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+            "the lab in %s is up already (process %d); use it, or end it with 'skrfs lab down "
+            "--dir %s'",
+            dir, (int)holder, dir);
+}
+
 static int take_lock(struct running *running, struct skrfs_error *err) {
     pid_t holder = 0;
     if (skrfs_lab_dir_lock(running->dir, &running->lock, &holder, err) < 0)
         return -1;
     if (running->lock < 0)
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the lab in %s is up already (process %d)",
-                running->dir, (int)holder);
+        return up_already(running->dir, holder, err);
     return 0;
 }
 
@@ -204,8 +210,7 @@ static int prepare(
     if (skrfs_lab_dir_is_lab(running->dir) && holder_of(running->dir, &holder, err) < 0)
         return -1;
     if (holder != 0)
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the lab in %s is up already (process %d)",
-                running->dir, (int)holder);
+        return up_already(running->dir, holder, err);
     return skrfs_lab_dir_make(running->dir, err);
 }
 
