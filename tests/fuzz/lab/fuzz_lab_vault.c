@@ -17,10 +17,10 @@ static void path(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct skrfs_lab_answer answer;
-    skrfs_autowish wish;
     if (size < 1)
         return 0;
+    struct skrfs_lab_answer answer;
+    skrfs_autowish wish;
     struct skrfs_bytes body = {data + 1, size - 1};
     bool hsm = data[0] & 1;
     skrfs_lab_answer_init(&answer, hsm ? SKRFS_LAB_HSM : SKRFS_LAB_VAULT);
