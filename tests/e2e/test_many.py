@@ -1,12 +1,12 @@
 """Many releases of each key type without one failure: moduli and ciphertexts that contain NUL octets, end in zeros or
-begin with them come up one in 256. SKRFS_MANY sets how many of each (default 300; 10000 takes a while)."""
+begin with them come up one in 256. SKRFS_MANY sets how many of each (default 1000; 10000 takes a while)."""
 import os
 import subprocess
 
 import pytest
 from lab import BUILD
 
-MANY = int(os.environ.get("SKRFS_MANY", "300"))
+MANY = int(os.environ.get("SKRFS_MANY", "1000"))
 
 
 @pytest.mark.parametrize("name", ["rsa", "ec", "oct"])
