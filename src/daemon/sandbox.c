@@ -4,6 +4,7 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -93,10 +94,10 @@ static const int keeper_calls[] = {
         SCMP_SYS(ftruncate),
         SCMP_SYS(dup),
         SCMP_SYS(getsockopt),
-        SCMP_SYS(shutdown),
 };
 
-/* Name resolution, TLS and transfers; which files can be opened is Landlock's. */
+/* Name resolution, TLS and transfers; which files can be opened is Landlock's. Not shutdown(2): the
+ * socket pair outlives a courier, and would be dead for all that follow. */
 static const int courier_calls[] = {
         SCMP_SYS(mmap),
         SCMP_SYS(openat),
@@ -116,14 +117,12 @@ static const int courier_calls[] = {
         SCMP_SYS(statfs),
         SCMP_SYS(getcwd),
         SCMP_SYS(uname),
-        SCMP_SYS(fcntl),
         SCMP_SYS(dup),
         SCMP_SYS(pipe2),
         SCMP_SYS(select),
         SCMP_SYS(pselect6),
         SCMP_SYS(connect),
         SCMP_SYS(bind),
-        SCMP_SYS(shutdown),
         SCMP_SYS(getsockname),
         SCMP_SYS(getpeername),
         SCMP_SYS(getsockopt),
@@ -203,6 +202,16 @@ static int filter_load(scmp_filter_ctx filter, int result, struct skrfs_error *e
     return result == 0 ? 0 : skrfs_fail_errno(err, -result, "close the seccomp sandbox");
 }
 
+/* Not F_SETOWN and F_SETSIG: with them a socket sends a signal of choice to a process of choice. */
+static int allow_commands(scmp_filter_ctx filter, const int *commands, size_t count) {
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = allow_if(
+                filter, SCMP_SYS(fcntl), SCMP_A1_32(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+    return result;
+}
+
 int skrfs_sandbox_keeper(struct skrfs_error *err) {
     static const int descriptor_commands[] = {F_GETFL, F_GETFD, F_DUPFD_CLOEXEC};
     int result;
@@ -216,25 +225,31 @@ int skrfs_sandbox_keeper(struct skrfs_error *err) {
         result = allow_all(filter, keeper_calls, SKRFS_ARRAY_LEN(keeper_calls));
     if (result == 0)
         result = allow_if(filter, SCMP_SYS(mmap), NOT_EXECUTABLE);
-    for (size_t i = 0; result == 0 && i < SKRFS_ARRAY_LEN(descriptor_commands); i++)
-        result = allow_if(filter, SCMP_SYS(fcntl),
-                SCMP_A1_32(SCMP_CMP_EQ, (scmp_datum_t)descriptor_commands[i]));
+    if (result == 0)
+        result = allow_commands(filter, descriptor_commands, SKRFS_ARRAY_LEN(descriptor_commands));
     return filter_load(filter, result, err);
 }
 
-/* Sockets to the network, one kind to ask the kernel for addresses (getaddrinfo), and pairs within.
- */
+/* Sockets to the network, one kind to ask the kernel for addresses (getaddrinfo), and pairs within:
+ * of streams, since a datagram socket of a pair can be connected to any other by its path. */
 static int allow_network(scmp_filter_ctx filter) {
-    static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
-    int result = allow_if(filter, SCMP_SYS(socketpair), SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+    static const int commands[] = {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD, F_DUPFD_CLOEXEC};
+    static const int families[] = {AF_INET, AF_INET6};
+    static const int controls[] = {FIONREAD, FIONBIO};
+    const scmp_datum_t type = ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2,
+            SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX), SCMP_A1_32(SCMP_CMP_MASKED_EQ, type, SOCK_STREAM));
 
     for (size_t i = 0; result == 0 && i < SKRFS_ARRAY_LEN(families); i++)
         result = allow_if(
                 filter, SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
     if (result == 0)
-        result = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, FIONREAD));
-    return result < 0 ? result
-                      : allow_if(filter, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, FIONBIO));
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2_32(SCMP_CMP_EQ, NETLINK_ROUTE));
+    for (size_t i = 0; result == 0 && i < SKRFS_ARRAY_LEN(controls); i++)
+        result = allow_if(
+                filter, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, (scmp_datum_t)controls[i]));
+    return result < 0 ? result : allow_commands(filter, commands, SKRFS_ARRAY_LEN(commands));
 }
 
 int skrfs_sandbox_courier(

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -109,12 +110,31 @@ static int keeper_child(void) {
     return 0;
 }
 
+/* What could be turned against the keeper, or reach another program of this machine. */
+static int expect_no_local_reach(int shared) {
+    int pair[2];
+
+    EXPECT(refused(shutdown(shared, SHUT_RDWR)));
+    EXPECT(refused(fcntl(shared, F_SETOWN, getppid())));
+    EXPECT(refused(fcntl(shared, F_SETSIG, SIGKILL)));
+    EXPECT(refused(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair)));
+    EXPECT(refused(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)));
+    EXPECT(refused(socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT)));
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+    EXPECT(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) >= 0);
+    return 0;
+}
+
 static int courier_child(void) {
     const struct skrfs_sandbox_path paths[] = {{"/etc"}, {"/does/not/exist"}};
     struct skrfs_error err;
     char memory[32];
+    int shared[2];
 
+    EXPECT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, shared) == 0);
     EXPECT(skrfs_sandbox_courier(paths, 2, &err) == 0);
+    if (expect_no_local_reach(shared[0]))
+        return 1;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     EXPECT(fd >= 0);
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
