@@ -167,11 +167,21 @@ static int helper_options(int argc, char **argv, struct mount_wish *wish, struct
     return helper_operands(argc - optind, argv + optind, wish, err);
 }
 
+/* mount(8) -a knows by its source that a line of fstab is mounted already: the mount has to show
+ * the one that was asked for. */
+static int source_show(const char *source, struct skrfs_buf *words, struct skrfs_error *err) {
+    if (!source || strpbrk(source, ",\\") || strstr(skrfs_buf_text(words), "fsname=")) {
+        return 0;
+    }
+    return skrfs_buf_printf(words, err, "%sfsname=%s", words->len ? "," : "", source);
+}
+
 int skrfs_helper_run(int argc, char **argv, struct skrfs_error *err) {
     struct mount_wish wish = {.config = NULL};
     struct skrfs_texts words = {.count = 0};
     skrfs_autobuf text = SKRFS_BUF(SKRFS_MOUNT_WORDS_MAX);
     if (helper_options(argc, argv, &wish, &words, err) < 0 || words_join(&words, &text, err) < 0 ||
+            source_show(wish.config, &text, err) < 0 ||
             skrfs_mount_words_parse(skrfs_buf_text(&text), &wish.words, err) < 0) {
         return -1;
     }

@@ -177,7 +177,11 @@ def test_mount_helper(lab, keys, tmp_path):
     try:
         assert (path / "keys/rsa").read_bytes().startswith(b"-----BEGIN")
         assert "fuse.skrfs" in pathlib.Path("/proc/self/mounts").read_text()
-        assert "ro," in [line for line in open("/proc/self/mounts") if str(path) in line][0]
+        source, _, _, options, *_ = [line for line in open("/proc/self/mounts") if str(path) in line][0].split(" ")
+        assert options.startswith("ro,")
+        assert source == str(conf)  # `mount -a` knows by it that the line is mounted already
+        again = run(helper, conf, path, check=False)
+        assert again.returncode == 2 and "mounted" in again.stderr
     finally:
         run("fusermount3", "-u", path)
     binaries = tmp_path / "bin"
