@@ -104,15 +104,18 @@ static int print_state(const struct skrfs_reporter *reporter, size_t key, struct
 static int print_steps(const struct skrfs_reporter *reporter, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err) {
     struct skrfs_trace *trace SKRFS_CLEANUP(skrfs_free_p) = calloc(1, sizeof(*trace));
-    char when[TIME_LEN];
+    struct skrfs_key_status status;
 
     if (!trace)
         return skrfs_fail_memory(err);
     skrfs_store_trace(reporter->store, key, trace);
+    skrfs_store_status(reporter->store, key, &status);
     if (trace->count == 0)
-        return skrfs_buf_append_text(out, "\nnot tried yet\n", err);
-    skrfs_format_time(trace->begun_wall_s, when, sizeof(when));
-    if (skrfs_buf_printf(out, err, "\nlast attempt, %s:\n", when) < 0)
+        return skrfs_buf_append_text(out,
+                status.state == SKRFS_KEY_FETCHING ? "\nthe first attempt is under way\n"
+                                                   : "\nnot tried yet\n",
+                err);
+    if (skrfs_buf_append_text(out, "\nlast attempt:\n", err) < 0)
         return -1;
     return skrfs_trace_print(trace, out, err);
 }
