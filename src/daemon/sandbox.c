@@ -134,6 +134,7 @@ static const int courier_calls[] = {
 static const int witness_calls[] = {
         SCMP_SYS(readlink),
         SCMP_SYS(readlinkat),
+        SCMP_SYS(statx),
         SCMP_SYS(pidfd_open),
 };
 

@@ -6,6 +6,7 @@
 #include <skrfs/base/file.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -55,6 +56,25 @@ static void read_groups(int folder, struct skrfs_caller *caller) {
         caller->has_groups = parse_groups(line + strlen("\nGroups:"), caller);
 }
 
+static bool is_in_our_namespace(int folder) {
+    char ours[64], theirs[64];
+    ssize_t len = readlink("/proc/self/ns/mnt", ours, sizeof ours);
+    return len > 0 && (size_t)len < sizeof ours &&
+           readlinkat(folder, "ns/mnt", theirs, sizeof theirs) == len &&
+           !memcmp(ours, theirs, (size_t)len);
+}
+
+/* In a mount namespace of its own, which any user can make, a caller can bind any program over the
+ * path of another. There the path counts only where the same file is found at it here. Nobody is
+ * waited for: the file may be on a file system that a caller serves. */
+static bool is_that_file(int folder, const char *path) {
+    struct statx theirs, here;
+    return statx(folder, "exe", AT_STATX_DONT_SYNC, STATX_INO, &theirs) == 0 &&
+           statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &here) == 0 &&
+           theirs.stx_dev_major == here.stx_dev_major &&
+           theirs.stx_dev_minor == here.stx_dev_minor && theirs.stx_ino == here.stx_ino;
+}
+
 static void read_exe(int folder, struct skrfs_caller *caller) {
     static const char gone[] = " (deleted)";
     ssize_t len = readlinkat(folder, "exe", caller->exe, sizeof caller->exe);
@@ -66,7 +86,7 @@ static void read_exe(int folder, struct skrfs_caller *caller) {
     if (caller->exe[0] != '/' ||
             (end >= sizeof gone - 1 && !strcmp(caller->exe + end - (sizeof gone - 1), gone)))
         return;
-    caller->has_exe = true;
+    caller->has_exe = is_in_our_namespace(folder) || is_that_file(folder, caller->exe);
 }
 
 void skrfs_caller_describe(struct skrfs_access_needs needs, struct skrfs_caller *caller) {

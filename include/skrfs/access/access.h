@@ -56,7 +56,8 @@ struct skrfs_caller {
     bool has_groups; /* supplementary groups were read */
     size_t group_count;
     gid_t groups[SKRFS_GROUPS_MAX];
-    bool has_exe; /* the executable's path was read; a deleted file counts as unknown */
+    bool has_exe; /* the executable's path was read; a file that is deleted, or in another mount
+                     namespace and not the one at that path here, counts as unknown */
     char exe[SKRFS_PATH_MAX];
 };
 

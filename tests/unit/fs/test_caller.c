@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <skrfs/fs/fs.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,6 +190,59 @@ static void test_deleted_program(void **state) {
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* A program in a mount namespace of its own, where `program` is bound over `path` first, if given.
+ */
+static pid_t run_apart(const char *program, const char *path) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    if (unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)) != 0)
+        _exit(1);
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            (program && mount(program, path, NULL, MS_BIND, NULL) != 0))
+        _exit(2);
+    execl(path, "sleep", "60", NULL);
+    _exit(3);
+}
+
+static bool can_live_apart(void) {
+    int status = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWNS | (geteuid() ? CLONE_NEWUSER : 0)) != 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status == 0;
+}
+
+/* Whoever may make namespaces can have any program show the path of any other. */
+static void test_program_in_disguise(void **state) {
+    static struct skrfs_caller caller;
+    skrfs_autofree char *sleeper = realpath("/bin/sleep", NULL);
+    skrfs_autofree char *other = realpath("/bin/true", NULL);
+    (void)state;
+    assert_non_null(sleeper);
+    assert_non_null(other);
+    if (!can_live_apart()) {
+        print_message("no namespace can be made here\n");
+        skip();
+    }
+    caller.pid = run_apart(sleeper, other);
+    wait_for_exe(caller.pid, other);
+    skrfs_caller_describe(all, &caller);
+    end(caller.pid);
+    assert_false(caller.has_exe);
+    assert_true(caller.has_groups);
+    /* A service with a namespace of its own runs the file that is seen here too. */
+    caller.pid = run_apart(NULL, sleeper);
+    wait_for_exe(caller.pid, sleeper);
+    skrfs_caller_describe(all, &caller);
+    end(caller.pid);
+    assert_true(caller.has_exe);
+    assert_string_equal(caller.exe, sleeper);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_self),
@@ -196,6 +251,7 @@ int main(void) {
             cmocka_unit_test(test_nobody),
             cmocka_unit_test(test_groups),
             cmocka_unit_test(test_deleted_program),
+            cmocka_unit_test(test_program_in_disguise),
     };
     return cmocka_run_group_tests_name("describing a caller", tests, NULL, NULL);
 }
