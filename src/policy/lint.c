@@ -138,7 +138,9 @@ static void tell_syntax(struct lint *lint, const struct skrfs_error *err) {
     if (!place ||
             sscanf(place, "line %u%*[, ]column %u", &line, &column) != 2) // NOLINT(cert-err34-c)
         line = column = 0;
-    lint->finding(lint->context, SKRFS_FINDING_ERROR, line, column, err->message);
+    const char *text = line ? strstr(place, ": ") : NULL;
+    column += line && !column; /* of an empty text */
+    lint->finding(lint->context, SKRFS_FINDING_ERROR, line, column, text ? text + 2 : err->message);
 }
 
 static int lint_tree(struct lint *lint, const struct skrfs_json *json, struct skrfs_error *err) {

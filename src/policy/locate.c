@@ -109,8 +109,13 @@ static bool value(struct walk *walk, unsigned depth) {
 bool skrfs_policy_locate(
         const char *text, size_t len, const char *path, unsigned *ret_line, unsigned *ret_column) {
     struct walk walk = {.text = text, .len = len, .wanted = path, .found = SIZE_MAX};
-    (void)value(&walk, 0);
-    if (walk.found == SIZE_MAX || !*path)
+    if (!*path) { /* the whole: where it begins */
+        (void)peek(&walk);
+        walk.found = walk.at;
+    } else {
+        (void)value(&walk, 0);
+    }
+    if (walk.found == SIZE_MAX)
         return false;
     unsigned line = 1, column = 1;
     for (size_t i = 0; i < walk.found; i++) {

@@ -53,7 +53,9 @@ static void names_places(void **state) {
     says("{ // why\n \"version\": \"1.0\", \"anyOf\": []}", -1, "note 1:3 a comment");
     says("{ // why\n \"version\": \"1.0\", \"anyOf\": []}", -1,
             "error 2:2 \"1.0\" is the old preview form");
-    says("{}\n /* ", -1, "error 2:2 line 2, column 2: the comment");
+    says("{}\n /* ", -1, "error 2:2 the comment");
+    says("", -1, "error 1:1 the text ends too early");
+    says("\n {}", -1, "error 2:2 has no \"version\"");
 }
 
 static void goes_on_after_an_error(void **state) {
