@@ -138,3 +138,17 @@ def test_tokens_leave_the_keeper_after_use(lab, keys, mount):
         arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
         assert b"eyJ" not in environment + arguments
         assert not any(piece in environment + arguments for piece in pieces(secret))
+
+
+def test_the_attestation_token_stays_with_the_keeper(keys, mount):
+    """The courier sends it and forgets it; what is looked for is its signature, which no other text shares."""
+    made = mount({name: keys[name] for name in keys})
+    for name in keys:
+        made.read(name)
+    pids = made.processes()
+    shape = re.compile(rb"eyJ[A-Za-z0-9_-]{40,}\.[A-Za-z0-9_-]{1000,}\.([A-Za-z0-9_-]{300,})")
+    signatures = {match.group(1) for _, content in memory(pids["keeper"]) for match in shape.finditer(content)}
+    assert signatures, "the keeper keeps its token for the next key"
+    wanted = {signature[i : i + RUN] for signature in signatures for i in range(0, len(signature) - RUN, 8)}
+    for role in set(pids) - {"keeper"}:
+        assert not hits(pids[role], wanted), role
