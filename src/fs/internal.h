@@ -151,6 +151,9 @@ int versions_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK
 bool version_is_well_formed(const char *name);
 uint64_t versions_get(struct skrfs_fs *fs, size_t key, const char *version);
 bool versions_find(struct skrfs_fs *fs, uint64_t id, struct node *node);
+/* The inode in the table's slot `index` below FS_VERSIONS; false when that is none of this key's
+ * (SIZE_MAX: of no key's). */
+bool versions_ino(struct skrfs_fs *fs, size_t index, size_t key, fuse_ino_t *ret_ino);
 
 /* attr.c */
 void attr_fill(
@@ -229,6 +232,8 @@ void read_set_stage(struct skrfs_stage *stage);
 int janitor_start(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void janitor_end(struct skrfs_fs *fs);
 void janitor_drop_pages(struct skrfs_fs *fs, fuse_ino_t ino);
+/* Those of every file of a key, or of all keys (SIZE_MAX), mapped ones too. */
+void janitor_drop_key(struct skrfs_fs *fs, size_t key);
 
 /* handover.c */
 #define HANDOVER_SLOTS 4096

@@ -70,3 +70,19 @@ void janitor_drop_pages(struct skrfs_fs *fs, fuse_ino_t ino) {
         drop(fs, ino);
     atomic_fetch_sub(&fs->dropping, 1);
 }
+
+static void drop_files(struct skrfs_fs *fs, size_t key) {
+    janitor_drop_pages(fs, node_ino(fs, NODE_KEY, key, 0));
+    for (int format = 0; format < SKRFS_FORMAT_COUNT; format++)
+        janitor_drop_pages(fs, node_ino(fs, NODE_FORMAT, key, (enum skrfs_format)format));
+}
+
+void janitor_drop_key(struct skrfs_fs *fs, size_t key) {
+    fuse_ino_t ino;
+    for (size_t i = 0; i < fs->options.key_count; i++)
+        if (key == SIZE_MAX || key == i)
+            drop_files(fs, i);
+    for (size_t i = 0; i < FS_VERSIONS; i++)
+        if (versions_ino(fs, i, key, &ino))
+            janitor_drop_pages(fs, ino);
+}

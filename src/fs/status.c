@@ -97,7 +97,10 @@ static int wipe(struct skrfs_fs *fs, fuse_req_t req, fuse_ino_t ino) {
         return EACCES;
     }
     skrfs_caller_print(&caller, label, sizeof label);
-    skrfs_store_wipe(fs->options.store, node.kind == NODE_WHY ? node.key : SIZE_MAX);
+    size_t key = node.kind == NODE_WHY ? node.key : SIZE_MAX;
+    skrfs_store_wipe(fs->options.store, key);
+    /* A mapping of a file would show it further on. */
+    janitor_drop_key(fs, key);
     skrfs_log_info("wiped %s%s%s by %s", node.kind == NODE_WHY ? "'" : "every key",
             node.kind == NODE_WHY ? fs->options.keys[node.key].file : "",
             node.kind == NODE_WHY ? "'" : "", label);

@@ -65,3 +65,14 @@ bool versions_find(struct skrfs_fs *fs, uint64_t id, struct node *node) {
     pthread_mutex_unlock(&fs->lock);
     return found;
 }
+
+bool versions_ino(struct skrfs_fs *fs, size_t index, size_t key, fuse_ino_t *ret_ino) {
+    pthread_mutex_lock(&fs->lock);
+    const struct version_slot *slot = &fs->versions[index];
+    bool found = slot->serial && (key == SIZE_MAX || slot->key == key);
+    uint64_t id = slot->serial << FS_VERSIONS_BITS | (uint64_t)index;
+    pthread_mutex_unlock(&fs->lock);
+    if (found)
+        *ret_ino = id << 8 | (uint64_t)NODE_VERSION << 4;
+    return found;
+}

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <skrfs/base/clock.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -325,6 +326,42 @@ static void test_page_cache(void **state) {
     close(watch);
 }
 
+static bool can_see(const volatile char *map) {
+    int status = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        signal(SIGBUS, SIG_DFL);
+        _exit(map[0] == 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* What is mapped is no longer there, whichever of the key's files it was. */
+static void test_wiped_while_mapped(void **state) {
+    static const char *const names[] = {"keys/alpha", "formats/alpha/der", "versions/alpha/abc123"};
+    const char *maps[SKRFS_ARRAY_LEN(names)];
+    (void)state;
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(names); i++) {
+        int fd = open_ok(&fixture, names[i]);
+        maps[i] = mmap(NULL, 12, PROT_READ, MAP_PRIVATE, fd, 0);
+        assert_ptr_not_equal(maps[i], MAP_FAILED);
+        assert_true(can_see(maps[i]));
+        close(fd);
+    }
+    int status = open_ok(&fixture, "status/status.json");
+    assert_int_equal(ioctl(status, SKRFS_IOC_WIPE), 0);
+    close(status);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(names); i++) {
+        uint64_t until = milliseconds() + 2000;
+        while (can_see(maps[i]) && milliseconds() < until)
+            (void)skrfs_sleep_until(skrfs_now_ns() + SKRFS_MILLISECOND_NS, SKRFS_NEVER_NS);
+        assert_false(can_see(maps[i]));
+        munmap((void *)(uintptr_t)maps[i], 12);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(test_reads_like_a_file, set_up, tear_down),
@@ -333,6 +370,7 @@ int main(void) {
             cmocka_unit_test_setup_teardown(test_descriptor_passed_on, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_wiped_while_open, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(test_wiped_while_mapped, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_errno_of_each_class, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_interrupts, set_up, tear_down),
             cmocka_unit_test_setup_teardown(test_waiting_costs_no_thread, set_up, tear_down),
