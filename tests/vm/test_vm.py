@@ -16,6 +16,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 MODULES = ["fuse", "tpm_crb"]
 
 
+def download(folder):
+    """Puts the kernel's package into the folder; False when apt does not know it or cannot get it."""
+    depends = run("apt-cache", "depends", "linux-image-amd64", check=False).stdout
+    package = re.search(r"Depends: (linux-image-6\.\S+)", depends)
+    return bool(package) and run("apt-get", "download", package.group(1), cwd=folder, check=False, timeout=300).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def kernel():
     """Debian's kernel package, unpacked below the build folder; downloaded once."""
@@ -23,9 +30,10 @@ def kernel():
     if not list(folder.glob("boot/vmlinuz-*")):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        depends = run("apt-cache", "depends", "linux-image-amd64").stdout
-        package = re.search(r"Depends: (linux-image-6\.\S+)", depends).group(1)
-        run("apt-get", "download", package, cwd=folder, timeout=300)
+        if not download(folder):
+            # Lists that are missing or older than the archive.
+            run("apt-get", "update", "-qq", timeout=300)
+            assert download(folder), "Debian's kernel package cannot be had"
         run("dpkg", "-x", next(folder.glob("*.deb")), folder, timeout=120)
         next(folder.glob("*.deb")).unlink()
     image = next(folder.glob("boot/vmlinuz-*"))
