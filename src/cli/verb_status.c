@@ -20,11 +20,7 @@ static int status_read(const char *mount, struct skrfs_buf *out, struct skrfs_er
     if (skrfs_file_read(skrfs_buf_text(&path), out, err) == 0) {
         return 0;
     }
-    if (err->errnum != ENOENT) {
-        return -1;
-    }
-    err->kind = SKRFS_CLASS_NOT_FOUND;
-    return skrfs_wrap(err, "no skrfs is mounted at '%s'", mount);
+    return skrfs_status_failed(mount, err);
 }
 
 static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {

@@ -15,9 +15,11 @@ static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
     skrfs_autobuf path = SKRFS_BUF(8192), text = SKRFS_BUF(WHY_MAX);
     if (skrfs_mount_find(call->count > 1 ? call->operands[1] : NULL, options->config, &mount, err) <
                     0 ||
-            skrfs_why_path(mount, name, &path, err) < 0 ||
-            skrfs_file_read(skrfs_buf_text(&path), &text, err) < 0) {
+            skrfs_why_path(mount, name, &path, err) < 0) {
         return -1;
+    }
+    if (skrfs_file_read(skrfs_buf_text(&path), &text, err) < 0) {
+        return skrfs_status_failed(mount, err);
     }
     return skrfs_print(&text, err);
 }

@@ -31,7 +31,10 @@ static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
     }
     int rc = options->all ? skrfs_buf_printf(&path, err, "%s/status/status.json", mount)
                           : skrfs_why_path(mount, call->operands[0], &path, err);
-    return rc < 0 ? -1 : wipe(skrfs_buf_text(&path), err);
+    if (rc < 0) {
+        return -1;
+    }
+    return wipe(skrfs_buf_text(&path), err) < 0 ? skrfs_status_failed(mount, err) : 0;
 }
 
 static const struct skrfs_option options[] = {

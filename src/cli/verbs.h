@@ -20,6 +20,10 @@ extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_atte
 int skrfs_policy_file(const char *path, struct skrfs_buf *out, struct skrfs_buf *ret_policy,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* Says what a system call's failure at a file below status/ of `mount` means there: NOT_FOUND when
+ * nothing is mounted, DENIED for another user. Returns -1. */
+int skrfs_status_failed(const char *mount, struct skrfs_error *err);
+
 /* Appends the path of a mounted key's status file; NOT_FOUND with the nearest name when there is
  * none. */
 int skrfs_why_path(const char *mount, const char *name, struct skrfs_buf *out,

@@ -39,6 +39,19 @@ static bool near_key(const char *mount, const char *name, char out[256]) {
     return near != NULL;
 }
 
+int skrfs_status_failed(const char *mount, struct skrfs_error *err) {
+    if (err->errnum == ENOENT || err->errnum == ENOTDIR || err->errnum == ENOTTY) {
+        err->kind = SKRFS_CLASS_NOT_FOUND;
+        return skrfs_wrap(err, "no skrfs is mounted at '%s'", mount);
+    }
+    if (err->errnum == EACCES || err->errnum == EPERM) {
+        err->kind = SKRFS_CLASS_DENIED;
+        return skrfs_wrap(
+                err, "the mount at '%s' answers root and the user who mounted alone", mount);
+    }
+    return -1;
+}
+
 static bool is_mount(const char *mount) {
     struct skrfs_error ignored;
     skrfs_autobuf path = SKRFS_BUF(8192);

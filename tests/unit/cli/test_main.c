@@ -198,6 +198,8 @@ static void a_mount_that_is_none_is_told(void **state) {
     assert_run(4, "no skrfs is mounted at '/nonexistent'");
     RUN(W("why"), W("../../etc/passwd"), W("/nonexistent"));
     assert_run(4, "no skrfs is mounted at '/nonexistent'");
+    RUN(W("wipe"), W("--all"), W("/nonexistent"));
+    assert_run(4, "no skrfs is mounted at '/nonexistent'");
     RUN(W("status"), W("/nonexistent"));
     assert_run(4, "no skrfs is mounted at '/nonexistent'");
 }
