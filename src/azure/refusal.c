@@ -11,6 +11,20 @@ static const char *either(const struct skrfs_json *json, const char *one, const 
     return text ? text : skrfs_json_string(skrfs_json_get(json, other));
 }
 
+/* A service may repeat what it was sent; this text ends up in logs. JWTs begin with '{"' in
+ * base64url. */
+static void hide_tokens(char *text) {
+    static const char stands_for[] = "(a token)";
+    for (char *at = strstr(text, "eyJ"); at; at = strstr(at + 1, "eyJ")) {
+        size_t len =
+                strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
+        if (len < 2 * sizeof(stands_for))
+            continue;
+        memcpy(at, stands_for, strlen(stands_for));
+        memmove(at + strlen(stands_for), at + len, strlen(at + len) + 1);
+    }
+}
+
 void skrfs_refusal_text(struct skrfs_bytes body, char *out, size_t size) {
     struct skrfs_error ignored;
     skrfs_autojson *json = NULL;
@@ -34,6 +48,8 @@ void skrfs_refusal_text(struct skrfs_bytes body, char *out, size_t size) {
         skrfs_text_clean(code, strlen(code), clean_code, sizeof(clean_code));
     if (message)
         skrfs_text_clean(message, strlen(message), clean_message, sizeof(clean_message));
+    hide_tokens(clean_code);
+    hide_tokens(clean_message);
     snprintf(out, size, "%s%s%s", clean_code, *clean_code && *clean_message ? ": " : "",
             clean_message);
 }

@@ -132,6 +132,10 @@ static void reads_refusals_in_every_spelling(void **state) {
             "invalid_request: which?");
     says("{\"error\":{\"code\":\"X\"}}", "X");
     says("{\"error\":{\"message\":\"a\\u001b[1mb\\n\"}}", "a?[1mb?");
+    says("{\"error\":{\"message\":\"bad token eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln-_ sent\"}}",
+            "bad token (a token) sent");
+    says("{\"error\":{\"code\":\"X\",\"message\":\"eyJhbGciOiJSUzI1NiJ9.e30\"}}", "X: (a token)");
+    says("{\"error\":{\"message\":\"eyJ is no token\"}}", "eyJ is no token");
     says("{\"error\":7}", "");
     says("[]", "");
     says("", "");
