@@ -12,6 +12,7 @@
 #define RECEIVER_STACK ((size_t)256 * 1024)
 #define KNOCK_EVERY_MS 1000
 #define SEND_POLL_MS 100
+#define PACKETS_AT_ONCE 64 /* before looking again whether to stop: a courier may never pause */
 
 struct waiting {
     struct waiting *next;
@@ -88,7 +89,7 @@ static void take_packet(struct remote *remote, struct skrfs_bytes packet) {
 
 /* False when there is nothing more to come, ever. */
 static bool take_packets(struct remote *remote, uint8_t *space, bool hung_up) {
-    for (;;) {
+    for (unsigned i = 0; i < PACKETS_AT_ONCE; i++) {
         ssize_t len = recv(remote->fd, space, PACKET_MAX, MSG_DONTWAIT | MSG_TRUNC);
         if (len < 0)
             return errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM;
@@ -102,6 +103,7 @@ static bool take_packets(struct remote *remote, uint8_t *space, bool hung_up) {
         if (len == 0)
             return true;
     }
+    return true;
 }
 
 /* Asks a courier that is there already to say hello: this keeper may be the new one. */
