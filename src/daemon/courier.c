@@ -35,6 +35,9 @@ int skrfs_courier_main(const struct skrfs_child *child) {
     skrfs_fs_handover_free(child->handover);
     if (close_in(&err) < 0 || skrfs_network_start(child->conf, &network, &err) < 0)
         return skrfs_notice_failed(child, SKRFS_ROLE_COURIER, &err);
+    /* The parent listens to its other end; who speaks to the network has nothing more to tell it.
+     */
+    close(child->notices);
     if (skrfs_courier_serve(child->courier, network.cloud, &err) < 0) {
         skrfs_log_error("%s", err.message);
         return 1;
