@@ -38,7 +38,7 @@ static int parse_account(const char *value, bool group, const struct skrfs_names
                        : names->user(names->context, value, ret_id);
     if (!found)
         return skrfs_fail(
-                err, SKRFS_CLASS_CONFIG, "there is no %s '%s' on this system", what, value);
+                err, SKRFS_CLASS_CONFIG, "there is no %s '%s' on this machine", what, value);
     return 0;
 }
 

@@ -42,7 +42,7 @@ static int take_vault(const struct section *section, const struct skrfs_conf *co
             return 0;
         }
     }
-    return conf_fail_at(err, &value->place, "there is no [vault %s]", value->text);
+    return conf_fail_unknown_vault(err, value, conf);
 }
 
 static int take_name(

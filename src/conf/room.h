@@ -75,6 +75,8 @@ int conf_fail_unknown_kind(
         struct skrfs_error *err, const struct place *place, const char *word) SKRFS_MUST_CHECK;
 int conf_fail_unknown_name(struct skrfs_error *err, const struct place *place,
         enum section_kind kind, const char *name) SKRFS_MUST_CHECK;
+int conf_fail_unknown_vault(
+        struct skrfs_error *err, const struct value *value, const struct skrfs_conf *conf);
 
 /* raw.c: what was read. */
 int raw_add_file(struct raw *raw, const char *name, const char **ret_name, struct skrfs_error *err);

@@ -108,3 +108,14 @@ int conf_fail_unknown_name(struct skrfs_error *err, const struct place *place,
                     kinds[kind].word, kinds[i].word);
     return conf_fail_at(err, place, "unknown name '%s' in [%s]", name, kinds[kind].word);
 }
+
+int conf_fail_unknown_vault(
+        struct skrfs_error *err, const struct value *value, const struct skrfs_conf *conf) {
+    const char *best = NULL;
+    for (size_t i = 0; i < conf->vault_count; i++)
+        best = nearer(value->text, best, conf->vaults[i].name);
+    if (best)
+        return conf_fail_at(err, &value->place, "there is no [vault %s]; did you mean '%s'?",
+                value->text, best);
+    return conf_fail_at(err, &value->place, "there is no [vault %s]", value->text);
+}

@@ -236,6 +236,8 @@ static void wrong_keys_are_named_with_their_place(void **state) {
             {BASIC "[vault b]\nurl = https://b.vault.azure.net\n[key x]\n",
                     "test.conf:7:1: [key x] does not say which 'vault'"},
             {BASIC "[key x]\nvault = c\n", "test.conf:6:9: there is no [vault c]"},
+            {BASIC "[key x]\nvault = prdo\n",
+                    "test.conf:6:9: there is no [vault prdo]; did you mean 'prod'?"},
             {BASIC "[key .x]\n", "test.conf:5:1: a key's file name"},
             {BASIC "[key a/b]\n", "a key's file name"},
             {BASIC "[key a b]\n", "a key's file name"},
