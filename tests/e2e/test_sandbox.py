@@ -49,7 +49,8 @@ def test_courier(live):
         ("openat", [AT_FDCWD, f"/proc/{keeper}/mem", 0, 0]), ("openat", [AT_FDCWD, f"/proc/{keeper}/maps", 0, 0]),
         ("openat", [AT_FDCWD, "/etc/shadow", 0, 0]), ("openat", [AT_FDCWD, "/tmp/leak", 0o101, 0o600]),
         ("ptrace", [16, keeper, 0, 0]), ("process_vm_readv", [keeper, 0, 0, 0, 0, 0]), ("execve", ["/bin/true", 0, 0]),
-        ("kill", [keeper, 0]),
+        ("kill", [keeper, 0]), ("shutdown", [0, 2]), ("fcntl", [0, 8, keeper]), ("fcntl", [0, 10, 9]),
+        ("socketpair", [1, 2, 0, 0]), ("socket", [16, 3, 9]),
     ])
     assert results[0] == 0
     assert refused(results[1:]), results
