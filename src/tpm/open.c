@@ -24,12 +24,16 @@ static int check_device(const char *tcti, struct skrfs_error *err) {
     return 0;
 }
 
-/* libtss2 writes its troubles to standard error, where only the edges of skrfs may speak. It reads
- * TSS2_LOG once, at its first message; an administrator's own value is left alone. */
+/* libtss2 writes its troubles to standard error, where only the edges of skrfs may speak, and from
+ * level "debug" on also every response of the TPM: among them the key that the released one is
+ * wrapped with. So an administrator's own value does not count. It is read once, at the first
+ * message. */
+static int keep_quiet(struct skrfs_error *err) {
+    return setenv("TSS2_LOG", "all+NONE", 1) == 0 ? 0 : skrfs_fail_memory(err);
+}
+
 int skrfs_tpm_load_tcti(const char *tcti, TSS2_TCTI_CONTEXT **ret_tcti, struct skrfs_error *err) {
-    if (setenv("TSS2_LOG", "all+NONE", 0) != 0)
-        return skrfs_fail_memory(err);
-    if (check_device(tcti, err) < 0)
+    if (keep_quiet(err) < 0 || check_device(tcti, err) < 0)
         return -1;
     TSS2_RC rc = Tss2_TctiLdr_Initialize(tcti, ret_tcti);
     if (rc == TSS2_RC_SUCCESS)
@@ -111,8 +115,8 @@ static int open_copy(int fd, TSS2_TCTI_CONTEXT **ret_tcti, struct skrfs_error *e
 
 int skrfs_tpm_open_fd(int fd, struct skrfs_tpm **ret_tpm, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = NULL;
-    if (setenv("TSS2_LOG", "all+NONE", 0) != 0 || tpm_new("behind the relay", &tpm, err) < 0)
-        return skrfs_fail_memory(err);
+    if (keep_quiet(err) < 0 || tpm_new("behind the relay", &tpm, err) < 0)
+        return -1;
     if (open_copy(fd, &tpm->tcti, err) < 0 || probe(tpm, err) < 0)
         return -1;
     close(fd);

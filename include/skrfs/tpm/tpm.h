@@ -58,8 +58,9 @@ struct skrfs_tpm_ephemeral {
 
 /* Opens the TPM named by a TCTI configuration ("device:/dev/tpmrm0", "swtpm:host=...,port=..."), or
  * the default for NULL. No TPM there is NO_TEE, one that this process may not open is SYSTEM. Sets
- * TSS2_LOG to "all+NONE" in the environment, unless it is set, so that libtss2 stays off standard
- * error: call it before other threads read the environment. */
+ * TSS2_LOG to "all+NONE" in the environment, whatever it was, so that libtss2 writes neither its
+ * troubles nor what the TPM decrypted to standard error: call it before other threads read the
+ * environment. */
 int skrfs_tpm_open(
         const char *tcti, struct skrfs_tpm **ret_tpm, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Talks to a TPM through a connected SOCK_STREAM or SEQPACKET descriptor that carries whole

@@ -72,6 +72,19 @@ static void no_tpm_is_no_tee(void **state) {
     assert_null(tpm);
 }
 
+/* At level "debug" libtss2 writes every response: keys that the TPM decrypted, too. */
+static void libtss2_writes_no_log(void **state) {
+    (void)state;
+    struct skrfs_tpm *tpm = NULL;
+    struct skrfs_error err = {0};
+    assert_int_equal(setenv("TSS2_LOG", "all+TRACE", 1), 0);
+    assert_int_equal(skrfs_tpm_open("device:/nonexistent", &tpm, &err), -1);
+    assert_string_equal(getenv("TSS2_LOG"), "all+NONE");
+    assert_int_equal(setenv("TSS2_LOG", "all+TRACE", 1), 0);
+    assert_int_equal(skrfs_tpm_open_fd(-1, &tpm, &err), -1);
+    assert_string_equal(getenv("TSS2_LOG"), "all+NONE");
+}
+
 static void an_attestation_key_is_as_azures(void **state) {
     struct skrfs_error err = {0};
     SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *tpm = open_tpm();
@@ -335,6 +348,7 @@ static void threads_may_share_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(no_tpm_is_no_tee),
+            cmocka_unit_test(libtss2_writes_no_log),
             cmocka_unit_test_teardown(an_attestation_key_is_as_azures, nothing_stays),
             cmocka_unit_test_teardown(an_index_is_read_whole, nothing_stays),
             cmocka_unit_test_teardown(an_index_that_is_none_is_told_apart, nothing_stays),
