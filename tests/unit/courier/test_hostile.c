@@ -67,31 +67,10 @@ static void forgets_half_an_answer(void **state) {
     check_caller(&caller);
 }
 
-static void *never_pause(void *context) {
-    const struct world *world = context;
-    while (send(world->ends[1], "rubbish", 7, MSG_NOSIGNAL) >= 0)
-        ;
-    return NULL;
-}
-
-/* A courier that sends without end can keep nobody from closing this end. */
-static void closes_in_a_flood(void **state) {
-    struct world *world = *state;
-    pthread_t threads[2];
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(threads); i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, never_pause, world), 0);
-    usleep(50 * 1000);
-    skrfs_courier_close(skrfs_take(world->remote));
-    assert_int_equal(shutdown(world->ends[1], SHUT_RDWR), 0);
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(threads); i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
             in_a_world(sees_through_a_lying_courier),
             in_a_world(forgets_half_an_answer),
-            in_a_world(closes_in_a_flood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
