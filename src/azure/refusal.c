@@ -15,13 +15,14 @@ static const char *either(const struct skrfs_json *json, const char *one, const 
  * base64url. */
 static void hide_tokens(char *text) {
     static const char stands_for[] = "(a token)";
+    const size_t instead = sizeof(stands_for) - 1;
     for (char *at = strstr(text, "eyJ"); at; at = strstr(at + 1, "eyJ")) {
         size_t len =
                 strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
-        if (len < 2 * sizeof(stands_for))
+        if (len < 2 * instead)
             continue;
-        memcpy(at, stands_for, strlen(stands_for));
-        memmove(at + strlen(stands_for), at + len, strlen(at + len) + 1);
+        memmove(at + instead, at + len, strlen(at + len) + 1);
+        memcpy(at, stands_for, instead);
     }
 }
 
