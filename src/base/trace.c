@@ -63,12 +63,12 @@ static const char *outcome(const struct skrfs_trace_step *step) {
     return step->ended_ns ? "ok" : "running";
 }
 
-/* Whether `inner` ran while `outer` did: what a step asked for is a part of it. */
-static bool within(const struct skrfs_trace_step *inner, const struct skrfs_trace_step *outer) {
-    if (inner->begun_ns < outer->begun_ns)
+/* Whether `part` ran while `whole` did: what a step asked for is a part of it. */
+static bool within(const struct skrfs_trace_step *part, const struct skrfs_trace_step *whole) {
+    if (part->begun_ns < whole->begun_ns)
         return false;
-    return !outer->ended_ns || (inner->begun_ns < outer->ended_ns && inner->ended_ns &&
-                                       inner->ended_ns <= outer->ended_ns);
+    return !whole->ended_ns || (part->begun_ns < whole->ended_ns && part->ended_ns &&
+                                       part->ended_ns <= whole->ended_ns);
 }
 
 static int depth(const struct skrfs_trace *trace, size_t index) {
