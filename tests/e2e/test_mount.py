@@ -95,16 +95,22 @@ def test_256_readers_one_attestation_one_release(lab, keys, mount):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_waiting_reader_can_be_ended_at_once(lab, keys, mount, number):
-    made = mount({"rsa": keys["rsa"]}, network={"deadline": "20s"})
-    lab.fault(at="release", delay_ms=4000, times=1)
-    reader = subprocess.Popen(["cat", str(made.key("rsa"))], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for("it waits", lambda: made.status()["keys"][0]["waiters"] == 1)
-    time.sleep(0.1)
-    begun = time.monotonic()
-    reader.send_signal(number)
-    reader.wait(5)
-    assert time.monotonic() - begun < 0.1 + 0.05
-    wait_for("nobody waits", lambda: made.status()["keys"][0]["waiters"] == 0)
+    made = mount({"rsa": keys["rsa"]}, network={"deadline": "25s"})
+    lab.fault(at="release", delay_ms=15000, times=-1)
+    took = []
+    # A busy machine may be late once; an interrupt that waits for the release would be late each time, by seconds.
+    for _ in range(5):
+        reader = subprocess.Popen(["cat", str(made.key("rsa"))], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for("it waits", lambda: made.status()["keys"][0]["waiters"] == 1)
+        time.sleep(0.1)
+        begun = time.monotonic()
+        reader.send_signal(number)
+        reader.wait(5)
+        took.append(time.monotonic() - begun)
+        wait_for("nobody waits", lambda: made.status()["keys"][0]["waiters"] == 0)
+        if took[-1] < 0.1:
+            break
+    assert min(took) < 0.1, took
 
 
 def test_ls_answers_while_the_network_hangs(lab, keys, mount):
