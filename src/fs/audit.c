@@ -1,8 +1,10 @@
 #include "internal.h"
 
 #include <skrfs/base/clock.h>
+#include <skrfs/base/encode.h>
 #include <skrfs/base/log.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LABEL_MAX 512
 
@@ -45,19 +47,42 @@ static bool may_log(struct skrfs_fs *fs, size_t key, uid_t uid, uint64_t *ret_su
     return may;
 }
 
+static void remember(struct skrfs_fs *fs, const struct node *node, const char *text) {
+    struct denial *denial = &fs->denials[node->key % FS_DENIALS];
+    pthread_mutex_lock(&fs->lock);
+    denial->key = node->key;
+    denial->wall_s = skrfs_wall_s();
+    skrfs_text_clean(text, strlen(text), denial->text, sizeof denial->text);
+    pthread_mutex_unlock(&fs->lock);
+}
+
+int audit_print(struct skrfs_fs *fs, size_t key, struct skrfs_buf *out, struct skrfs_error *err) {
+    char when[24];
+    pthread_mutex_lock(&fs->lock);
+    const struct denial denial = fs->denials[key % FS_DENIALS];
+    pthread_mutex_unlock(&fs->lock);
+    if (!denial.wall_s || denial.key != key)
+        return 0;
+    skrfs_format_time(denial.wall_s, when, sizeof when);
+    return skrfs_buf_printf(out, err, "\nlast denied, %s:\n  %s\n", when, denial.text);
+}
+
 void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
         const char *verb, const struct skrfs_error *err) {
-    char who[512], label[LABEL_MAX], more[64] = "";
+    char who[512], label[LABEL_MAX], more[64] = "", text[SKRFS_ERROR_MESSAGE_MAX + 1152];
     uint64_t suppressed = 0;
     atomic_fetch_add(&fs->denied, 1);
+    skrfs_caller_print(caller, who, sizeof who);
+    node_label(fs, node, label, sizeof label);
+    (void)snprintf(text, sizeof text, "%s '%s' by %s: %s", verb, label, who, err->message);
+    if (node_is_key(node))
+        remember(fs, node, text);
     if (!may_log(fs, node->key, caller->uid, &suppressed))
         return;
     if (suppressed)
         (void)snprintf(
                 more, sizeof more, " (and %llu more like it)", (unsigned long long)suppressed);
-    skrfs_caller_print(caller, who, sizeof who);
-    node_label(fs, node, label, sizeof label);
-    skrfs_log_warning("denied: %s '%s' by %s: %s%s", verb, label, who, err->message, more);
+    skrfs_log_warning("denied: %s%s", text, more);
 }
 
 int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,

@@ -85,6 +85,14 @@ struct audit_slot {
     uint64_t failures;
 };
 
+/* The last denial of each key, for status/why/: of many keys, of those that were denied last. */
+#define FS_DENIALS 64
+struct denial {
+    size_t key;
+    int64_t wall_s; /* 0: free */
+    char text[512];
+};
+
 /* Threads whose open was answered with "look the name up again". */
 #define FS_AGAIN_SLOTS 1024
 struct again_slot {
@@ -110,6 +118,7 @@ struct skrfs_fs {
     struct version_slot *versions;
     uint64_t version_serial, version_clock;
     struct audit_slot audit[FS_AUDIT_SLOTS];
+    struct denial denials[FS_DENIALS];
     struct handles handles;
     pthread_mutex_t again_lock;
     struct again_slot again[FS_AGAIN_SLOTS];
@@ -197,6 +206,9 @@ int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrf
         const char *verb, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
         const char *verb, const struct skrfs_error *err);
+/* Appends what of this key was last denied, if anything was. */
+int audit_print(struct skrfs_fs *fs, size_t key, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 void audit_opened(
         struct skrfs_fs *fs, const struct node *node, const char *version, const char *who);
 /* Once for each failed fetch, however many waited for it. */

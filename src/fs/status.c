@@ -27,7 +27,9 @@ static int write_report(struct skrfs_fs *fs, const struct node *node, struct skr
         struct skrfs_error *err) {
     if (!fs->options.report)
         return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "this mount writes no reports");
-    return fs->options.report(fs->options.report_context, report_of(node), node->key, out, err);
+    if (fs->options.report(fs->options.report_context, report_of(node), node->key, out, err))
+        return -1;
+    return node->kind == NODE_WHY ? audit_print(fs, node->key, out, err) : 0;
 }
 
 static int may_open(

@@ -94,6 +94,8 @@ def test_not_allowed(lab, keys, mount):
     assert done.returncode != 0 and "Permission denied" in done.stderr
     assert "denied" in made.log() and "uid 65534" in made.log()
     assert lab.counters() == before
+    why = made.why("rsa")
+    assert "last denied" in why and "uid 65534" in why and "mode 0400" in why
 
 
 def test_no_tee(lab, keys, mount):

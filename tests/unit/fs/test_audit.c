@@ -77,6 +77,26 @@ static void test_denials_are_limited(void **state) {
     free(fs);
 }
 
+/* Nothing is asked of anybody for a denial, so no trace has it. */
+static void test_the_last_denial_of_a_key_is_kept(void **state) {
+    struct skrfs_fs *fs = new_fs();
+    skrfs_autobuf one = SKRFS_BUF(4096), other = SKRFS_BUF(4096);
+    struct skrfs_error err;
+    char text[4096];
+    (void)state;
+    capture();
+    deny(fs, &alpha, 5);
+    deny(fs, &alpha, 6);
+    captured(text, sizeof text);
+    assert_ok(audit_print(fs, alpha.key, &one, &err), err);
+    assert_ok(audit_print(fs, beta.key, &other, &err), err);
+    assert_non_null(strstr(skrfs_buf_text(&one), "last denied, 20"));
+    assert_non_null(strstr(skrfs_buf_text(&one), "open 'alpha' by uid 6 gid 7 pid 9: because\n"));
+    assert_null(strstr(skrfs_buf_text(&one), "uid 5"));
+    assert_int_equal(other.len, 0);
+    free(fs);
+}
+
 static void test_opened(void **state) {
     struct skrfs_fs *fs = new_fs();
     char text[4096];
@@ -149,6 +169,7 @@ static void test_failures_are_said_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_denials_are_limited),
+            cmocka_unit_test(test_the_last_denial_of_a_key_is_kept),
             cmocka_unit_test(test_opened),
             cmocka_unit_test(test_failures_are_said_once),
     };
