@@ -3,7 +3,7 @@
 
 count.py meson TESTLOG.JSON STATUS   cmocka's cases where a test printed them, else the test itself
 count.py junit RESULT.XML STATUS     pytest's cases
-A run whose STATUS is not 0 counts at least one failure.
+A run whose STATUS is not 0 counts at least one failure. What was skipped is named on standard error.
 """
 import json
 import re
@@ -25,10 +25,13 @@ def meson(path):
         if test["result"] == "OK" and marks:
             passed += sum(mark == "OK" for mark in marks)
             skipped += sum(mark == "SKIPPED" for mark in marks)
+            for name in (name for name, mark in found.items() if mark == "SKIPPED"):
+                print(f"    skipped: {test['name'].split(' / ')[-1].strip()}: {name}", file=sys.stderr)
         elif test["result"] in ("OK", "EXPECTEDFAIL"):
             passed += 1
         elif test["result"] == "SKIP":
             skipped += 1
+            print(f"    skipped: {test['name']}", file=sys.stderr)
         else:
             passed += sum(mark == "OK" for mark in marks)
             failed += max(1, sum(mark in ("FAILED", "ERROR") for mark in marks))
