@@ -21,6 +21,8 @@ struct plan {
     const struct skrfs_mount_options *options;
     struct skrfs_network network;
     dev_t below;
+    struct skrfs_fs_handover *handover;
+    int fuse;
     int answer; /* where the caller waits; -1 in the foreground */
 };
 
@@ -88,28 +90,44 @@ static void ready(void *context) {
     sd_notify(0, "READY=1");
 }
 
-static int run(struct plan *plan, struct skrfs_error *err) {
-    struct skrfs_fs_handover *handover SKRFS_CLEANUP(skrfs_fs_handover_free_p) = NULL;
-    skrfs_autoclose int fuse = -1;
-    const char *path = plan->options->path;
-
-    if (skrfs_fs_handover_new(&handover, err) < 0 ||
-            skrfs_fs_mount(path, plan->options->options, plan->conf->allow_other, &fuse, err) < 0)
+static int begin(struct plan *plan, struct skrfs_error *err) {
+    if (skrfs_fs_handover_new(&plan->handover, err) < 0)
         return -1;
+    return skrfs_fs_mount(
+            plan->options->path, plan->options->options, plan->conf->allow_other, &plan->fuse, err);
+}
+
+static void undo(const struct plan *plan) {
+    struct skrfs_error ignored;
+
+    (void)!skrfs_fs_unmount(plan->options->path, &ignored);
+}
+
+static int serve(struct plan *plan, struct skrfs_error *err) {
     if (seal_parent(err) < 0) {
-        struct skrfs_error ignored;
-        (void)!skrfs_fs_unmount(path, &ignored);
+        undo(plan);
         return -1;
     }
     struct skrfs_parent_options options = {.conf = plan->conf,
             .mount = plan->options,
             .network = &plan->network,
-            .handover = handover,
-            .fuse = fuse,
+            .handover = plan->handover,
+            .fuse = plan->fuse,
             .below = plan->below,
             .ready = ready,
             .context = plan};
     return skrfs_parent_run(&options, err);
+}
+
+static int run(struct plan *plan, struct skrfs_error *err) {
+    return begin(plan, err) < 0 || serve(plan, err) < 0 ? -1 : 0;
+}
+
+static void plan_done(struct plan *plan) {
+    skrfs_network_done(&plan->network);
+    skrfs_close_p(&plan->fuse);
+    if (plan->handover)
+        skrfs_fs_handover_free(plan->handover);
 }
 
 /* The journal, or standard error when that is a file, or a lab's own log: anything but a terminal
@@ -146,15 +164,22 @@ static int detach(const struct skrfs_conf *conf, struct skrfs_error *err) {
     return 0;
 }
 
-/* The mount's own process in the background. */
+/* The mount's own process in the background. Mounting comes before leaving the terminal:
+ * fusermount3 says its reasons on standard error. */
 static void live(struct plan *plan) {
     struct skrfs_error err;
-    int result = detach(plan->conf, &err);
+    bool away = false;
+    int result = begin(plan, &err);
 
-    if (result == 0)
-        result = run(plan, &err);
+    if (result == 0) {
+        away = detach(plan->conf, &err) == 0;
+        if (!away)
+            undo(plan);
+        result = away ? serve(plan, &err) : -1;
+    }
     if (result < 0) {
-        skrfs_log_error("%s", err.message);
+        if (away)
+            skrfs_log_error("%s", err.message);
         answer_caller(plan, &err);
     }
     _exit(result < 0 ? skrfs_class_exit_code(err.kind) : 0);
@@ -197,7 +222,7 @@ static int run_background(struct plan *plan, struct skrfs_error *err) {
 
 int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_options *options,
         struct skrfs_error *err) {
-    struct plan plan = {.conf = conf, .options = options, .answer = -1};
+    struct plan plan = {.conf = conf, .options = options, .fuse = -1, .answer = -1};
 
     if (options->path[0] != '/')
         return skrfs_fail(
@@ -206,7 +231,7 @@ int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_opti
             skrfs_network_prepare(conf, &plan.network, err) < 0)
         return -1;
     int result = options->foreground ? run(&plan, err) : run_background(&plan, err);
-    skrfs_network_done(&plan.network);
+    plan_done(&plan);
     if (result < 0)
         return skrfs_wrap(err, "mount %s", options->path);
     return 0;

@@ -6,7 +6,7 @@ import subprocess
 
 from lab import SKRFS, is_mounted, wait_for
 
-UID = 1000
+UID = 65534  # nobody: fusermount3 wants to know its name
 
 
 def as_user(*arguments, home, check=True):
