@@ -8,9 +8,11 @@
 #include <skrfs/crypto/encoding.h>
 #include <skrfs/crypto/wrap.h>
 #include <skrfs/crypto/x509.h>
+#include <stdatomic.h>
 
 struct skrfs_pkey {
     EVP_PKEY *evp;
+    atomic_uint further_owners;
 };
 
 struct skrfs_chain {

@@ -7,8 +7,13 @@
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 
+struct skrfs_pkey *skrfs_pkey_ref(struct skrfs_pkey *key) {
+    atomic_fetch_add(&key->further_owners, 1);
+    return key;
+}
+
 void skrfs_pkey_free(struct skrfs_pkey *key) {
-    if (!key)
+    if (!key || atomic_fetch_sub(&key->further_owners, 1) > 0)
         return;
     EVP_PKEY_free(key->evp);
     free(key);

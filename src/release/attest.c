@@ -10,6 +10,7 @@
 
 void skrfs_pass_free(struct skrfs_pass *pass) {
     skrfs_buf_done(&pass->token);
+    skrfs_tee_key_done(&pass->key);
     skrfs_wipe(pass, sizeof(*pass));
     free(pass);
 }

@@ -36,6 +36,11 @@ int skrfs_tee_event_log(const char *path, struct skrfs_buf *out, struct skrfs_er
     return skrfs_wrap(err, "the measured boot log");
 }
 
+void skrfs_tee_key_done(struct skrfs_tee_key *key) {
+    skrfs_pkey_free(key->rsa);
+    skrfs_wipe(key, sizeof(*key));
+}
+
 void skrfs_tee_close(struct skrfs_tee *tee) {
     if (tee)
         tee->ops->close(tee);

@@ -13,7 +13,7 @@ int skrfs_tpm_find(struct skrfs_tpm *tpm, uint32_t handle, const char *what,
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, what);
 }
 
-static int nv_size(struct skrfs_tpm *tpm, const struct tpm_handle *index, size_t *ret_size,
+int skrfs_tpm_nv_size(struct skrfs_tpm *tpm, const struct tpm_handle *index, size_t *ret_size,
         struct skrfs_error *err) {
     autoesys TPM2B_NV_PUBLIC *public = NULL;
     autoesys TPM2B_NAME *name = NULL;
@@ -45,7 +45,7 @@ static int nv_read_all(
     autohandle handle = TPM_NAMED(tpm);
     size_t size = 0;
     if (skrfs_tpm_find(tpm, index, "look for it", &handle, err) < 0 ||
-            nv_size(tpm, &handle, &size, err) < 0)
+            skrfs_tpm_nv_size(tpm, &handle, &size, err) < 0)
         return -1;
     if (size > SKRFS_TPM_NV_MAX)
         return skrfs_fail(

@@ -90,6 +90,8 @@ extern const TPML_PCR_SELECTION skrfs_tpm_pcr_selection;
 /* commands.c, the lock being held */
 int skrfs_tpm_find(struct skrfs_tpm *tpm, uint32_t handle, const char *what,
         struct tpm_handle *ret_handle, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_tpm_nv_size(struct skrfs_tpm *tpm, const struct tpm_handle *index, size_t *ret_size,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_tpm_store_public(const TPM2B_PUBLIC *public, struct skrfs_tpm_blob *ret_public,
         uint8_t ret_modulus[256], struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_tpm_store_attestation(const TPM2B_ATTEST *attest, const TPMT_SIGNATURE *signature,

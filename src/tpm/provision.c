@@ -67,21 +67,13 @@ int skrfs_tpm_make_ak(struct skrfs_tpm *tpm, struct skrfs_tpm_blob *ret_public,
     return skrfs_tpm_store_public(public, ret_public, ret_modulus, err);
 }
 
-static int undefine_old(struct skrfs_tpm *tpm, uint32_t index, struct skrfs_error *err) {
-    struct skrfs_error absent = {0};
-    autohandle old = TPM_NAMED(tpm);
-    if (skrfs_tpm_find(tpm, index, "look for an old index", &old, &absent) < 0) {
-        if (absent.kind == SKRFS_CLASS_NO_TEE)
-            return 0;
-        *err = absent;
-        return -1;
-    }
+static int undefine(struct skrfs_tpm *tpm, struct tpm_handle *index, struct skrfs_error *err) {
     TSS2_RC rc;
-    TPM_RUN(rc, Esys_NV_UndefineSpace(tpm->esys, ESYS_TR_RH_OWNER, old.handle, ESYS_TR_PASSWORD,
+    TPM_RUN(rc, Esys_NV_UndefineSpace(tpm->esys, ESYS_TR_RH_OWNER, index->handle, ESYS_TR_PASSWORD,
                         ESYS_TR_NONE, ESYS_TR_NONE));
     if (rc != TSS2_RC_SUCCESS)
         return skrfs_tpm_fail(tpm, rc, err, "take the old index away");
-    old.handle = ESYS_TR_NONE;
+    index->handle = ESYS_TR_NONE;
     return 0;
 }
 
@@ -98,6 +90,24 @@ static int define(struct skrfs_tpm *tpm, uint32_t index, size_t size, struct tpm
     TPM_RUN(rc, Esys_NV_DefineSpace(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                         ESYS_TR_NONE, &no_auth, &public, &ret_index->handle));
     return rc == TSS2_RC_SUCCESS ? 0 : skrfs_tpm_fail(tpm, rc, err, "define the index");
+}
+
+/* An index of the right size is written over, so that a reader never finds none. */
+static int need_index(struct skrfs_tpm *tpm, uint32_t index, size_t size,
+        struct tpm_handle *ret_index, struct skrfs_error *err) {
+    struct skrfs_error absent = {0};
+    size_t old = 0;
+    if (skrfs_tpm_find(tpm, index, "look for the index", ret_index, &absent) < 0) {
+        if (absent.kind == SKRFS_CLASS_NO_TEE)
+            return define(tpm, index, size, ret_index, err);
+        *err = absent;
+        return -1;
+    }
+    if (skrfs_tpm_nv_size(tpm, ret_index, &old, err) < 0)
+        return -1;
+    if (old == size)
+        return 0;
+    return undefine(tpm, ret_index, err) < 0 ? -1 : define(tpm, index, size, ret_index, err);
 }
 
 static int write_all(struct skrfs_tpm *tpm, const struct tpm_handle *index, struct skrfs_bytes data,
@@ -132,7 +142,7 @@ int skrfs_tpm_nv_define(struct skrfs_tpm *tpm, uint32_t index, struct skrfs_byte
                 "TPM index 0x%08x: %zu octets in an index of %zu do not fit; this TPM allows %u",
                 index, data.len, size, limit);
     autohandle handle = TPM_NAMED(tpm);
-    if (undefine_old(tpm, index, err) < 0 || define(tpm, index, size, &handle, err) < 0 ||
+    if (need_index(tpm, index, size, &handle, err) < 0 ||
             write_all(tpm, &handle, data, size, err) < 0)
         return skrfs_wrap(err, "TPM index 0x%08x", index);
     return 0;

@@ -25,7 +25,34 @@ enum skrfs_identity_kind {
     SKRFS_IDENTITY_CLIENT_ID,   /* "client-id:<uuid>" */
     SKRFS_IDENTITY_OBJECT_ID,   /* "object-id:<uuid>" */
     SKRFS_IDENTITY_RESOURCE_ID, /* "resource-id:/subscriptions/..." */
+    SKRFS_IDENTITY_WORKLOAD,    /* "workload": a federated token, read anew at each login */
+    SKRFS_IDENTITY_SECRET,      /* "secret-file:PATH": a client secret, read anew at each login */
+    SKRFS_IDENTITY_CERTIFICATE, /* "certificate-file:PATH": PEM, certificate and private key */
 };
+
+/* Where the managed identities (the first four) are asked for. */
+enum skrfs_managed {
+    SKRFS_MANAGED_IMDS,        /* the instance metadata service */
+    SKRFS_MANAGED_APP_SERVICE, /* App Service, ACI, Container Apps: IDENTITY_ENDPOINT and _HEADER */
+    SKRFS_MANAGED_ARC,         /* Azure Arc: IDENTITY_ENDPOINT and IMDS_ENDPOINT */
+};
+
+/* How this process logs in. Strings borrowed for the life of the cloud. */
+struct skrfs_login {
+    enum skrfs_managed managed;
+    const char *endpoint;  /* of app-service and arc */
+    const char *header;    /* app-service: X-IDENTITY-HEADER; a secret */
+    const char *arc_dir;   /* arc: where its key files must be; NULL: /var/opt/azcmagent/tokens */
+    const char *authority; /* https://login.microsoftonline.com when NULL */
+};
+
+/* A cloud by name: "public", "china", "usgov". */
+struct skrfs_cloud_names {
+    const char *name, *authority;
+    const char *vault_suffix, *hsm_suffix; /* "vault.azure.net" */
+};
+/* NULL for a name that is none. */
+const struct skrfs_cloud_names *skrfs_cloud_by_name(const char *name);
 
 /* All strings borrowed for the life of the cloud. */
 struct skrfs_cloud_vault {
@@ -33,7 +60,10 @@ struct skrfs_cloud_vault {
     const char *url;      /* https://contoso.vault.azure.net, no trailing slash */
     const char *resource; /* audience; NULL: from the host's suffix */
     enum skrfs_identity_kind identity;
-    const char *identity_id; /* NULL for system */
+    const char *identity_id;     /* NULL for system and workload; the path for the last two */
+    const char *tenant, *client; /* workload, secret, certificate; tenant NULL: as the vault's
+                                    challenge says */
+    const char *token_file;      /* workload */
 };
 
 struct skrfs_cloud_options {
@@ -41,6 +71,10 @@ struct skrfs_cloud_options {
     const char *imds_url;        /* NULL: SKRFS_IMDS_URL */
     const struct skrfs_cloud_vault *vaults;
     size_t vault_count;
+    struct skrfs_login login;
+    enum skrfs_cert_source certificates[SKRFS_CERTS_SOURCES]; /* of SNP reports, in this order */
+    size_t certificate_count;        /* 0: context report file thim cache kds */
+    const char *cache_url, *kds_url; /* NULL: the real ones */
     struct skrfs_http_options http;
 };
 
@@ -58,9 +92,10 @@ int skrfs_vault_resource(
 int skrfs_identity_parse(const char *text, enum skrfs_identity_kind *ret_kind, const char **ret_id,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* Attests a confidential VM: VCEK chain from THIM (kept by chip and reported TCB, used only when it
- * verifies this report) or TD quote from IMDS, then MAA's AzureGuest. REJECTED when the service
- * refuses the evidence. */
+/* Attests. A confidential VM: VCEK chain from THIM (kept by chip and reported TCB, used only when
+ * it verifies this report) or TD quote from IMDS, then MAA's AzureGuest. An SNP guest: the chain
+ * from the first source whose chain verifies this report, then SevSnpVm. A TD and an enclave:
+ * TdxVm, SgxEnclave. REJECTED when the service refuses the evidence. */
 int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -120,6 +155,20 @@ struct skrfs_key_wish {
 int skrfs_cloud_key_create(struct skrfs_cloud *cloud, size_t vault,
         const struct skrfs_key_wish *wish, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* Puts key material of the caller's in: `jwk` is a private JWK, in secret memory until it is in the
+ * request. */
+int skrfs_cloud_key_import(struct skrfs_cloud *cloud, size_t vault,
+        const struct skrfs_key_wish *wish, const struct skrfs_secret *jwk, uint64_t deadline_ns,
+        struct skrfs_vault_key *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A new version of the key, with its policy. */
+int skrfs_cloud_key_rotate(struct skrfs_cloud *cloud, size_t vault, const char *name,
+        uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Replaces the release policy; an immutable one is REJECTED. `immutable` makes it so for ever. */
+int skrfs_cloud_key_policy(struct skrfs_cloud *cloud, size_t vault, const char *name,
+        struct skrfs_bytes policy, bool immutable, uint64_t deadline_ns,
+        struct skrfs_vault_key *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Calls `each` for every key of the vault (all pages): its kid without version, whether enabled. */
 typedef int skrfs_key_each_fn(

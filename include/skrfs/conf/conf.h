@@ -4,7 +4,9 @@
  *     url = https://NAME.REGION.attest.azure.net
  *     [vault NAME]
  *     url = https://NAME.vault.azure.net  host and port, no path
- *     identity = system                   or client-id:, object-id:, resource-id:
+ *     identity = system                   or client-id:, object-id:, resource-id:, workload,
+ *                                         secret-file:PATH, certificate-file:PATH
+ *     tenant =, client =                  of the last three; [login]'s by default
  *     resource = https://vault.azure.net  needed for hosts outside the known clouds
  *     [key FILE]                          up to 100 letters, digits, '.', '_', '-'; no '.' in front
  *     vault = NAME                        may be left out when there is one
@@ -18,6 +20,11 @@
  *     stale = 0
  *     [network] ca-file, proxy, connect-timeout, deadline
  *     [imds] url
+ *     [login] cloud = public, china, usgov; authority =, tenant =, client =, token-file =,
+ *             managed = auto, imds, app-service, arc
+ *     [tee] kind = auto, azure-cvm, snp, tdx, sgx; tsm =, device =, attestation =, context =,
+ *           certificates = context report file thim cache kds, certificates-file =, cache-url =,
+ *           kds-url =, init-data =, allow-debug = no
  *     [tpm] tcti, event-log
  *     [mount] path, allow-other
  *     [lab] dir
@@ -42,9 +49,10 @@ struct skrfs_conf_vault {
     char *name;
     char *url; /* https, no trailing slash */
     char *host;
-    char *identity;   /* "system" by default */
-    char *resource;   /* NULL: from the host's suffix */
-    bool managed_hsm; /* the host is a Managed HSM's, by its suffix or its resource */
+    char *identity;        /* "system" by default */
+    char *resource;        /* NULL: from the host's suffix */
+    char *tenant, *client; /* NULL: those of [login] */
+    bool managed_hsm;      /* the host is a Managed HSM's, by its suffix or its resource */
 };
 
 struct skrfs_conf_key {
@@ -69,10 +77,23 @@ struct skrfs_conf {
     uint64_t connect_timeout_ns; /* 5s; 1s to 1h */
     uint64_t deadline_ns;        /* 30s: longest wait of one open; 1s to 1h */
     char *imds_url;              /* NULL: the real one */
-    char *tcti;                  /* NULL: device:/dev/tpmrm0 */
-    char *event_log;             /* NULL: the kernel's; "none": sent without one */
-    char *mount_path;            /* NULL: given on the command line */
-    bool allow_other;            /* true by default for root */
+    struct {
+        char *cloud;                        /* "public" by default */
+        char *authority;                    /* NULL: the cloud's */
+        char *tenant, *client, *token_file; /* NULL: not set */
+        char *managed;                      /* "auto" by default */
+    } login;
+    struct {
+        char *kind; /* "auto" by default */
+        char *tsm, *device, *attestation, *context, *certificates_file, *init_data; /* or NULL */
+        char *certificates;        /* names in order; NULL: all */
+        char *cache_url, *kds_url; /* or NULL */
+        bool allow_debug;
+    } tee;
+    char *tcti;       /* NULL: device:/dev/tpmrm0 */
+    char *event_log;  /* NULL: the kernel's; "none": sent without one */
+    char *mount_path; /* NULL: given on the command line */
+    bool allow_other; /* true by default for root */
     char *lab_dir; /* [lab] dir: set by `skrfs lab up` alone; every status says that it is a lab */
     char *source;  /* path that was read, for messages */
 };

@@ -35,6 +35,8 @@ bool skrfs_curve_parse(const char *name, enum skrfs_curve *ret_curve);
 /* True when both are the same public key. */
 bool skrfs_public_equal(const struct skrfs_public *a, const struct skrfs_public *b);
 
+/* One more owner of the same key. */
+struct skrfs_pkey *skrfs_pkey_ref(struct skrfs_pkey *key);
 void skrfs_pkey_free(struct skrfs_pkey *key);
 SKRFS_DEFINE_CLEANUP(struct skrfs_pkey, skrfs_pkey_free)
 #define skrfs_autopkey SKRFS_CLEANUP(skrfs_pkey_free_p) struct skrfs_pkey

@@ -46,4 +46,11 @@ int skrfs_snp_verify(struct skrfs_bytes report, const struct skrfs_chain *chain,
 int skrfs_snp_check_certificate(const struct skrfs_snp *snp, const struct skrfs_chain *chain,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* The certificate table that the host gives with an extended report (GHCB standardization, "SNP
+ * Extended Guest Request"; configfs-tsm's auxblob) as PEM, leaf first: appended to `ret_pem`,
+ * nothing when the table is empty. The host is not believed: a table that does not fit its own
+ * octets is BAD_ANSWER. GUIDs of either octet order are taken. */
+int skrfs_snp_table_pem(struct skrfs_bytes table, struct skrfs_buf *ret_pem,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 #endif

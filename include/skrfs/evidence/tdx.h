@@ -3,6 +3,7 @@
 #ifndef SKRFS_EVIDENCE_TDX_H
 #define SKRFS_EVIDENCE_TDX_H
 
+#include <skrfs/crypto/x509.h>
 #include <skrfs/evidence/hcl.h>
 
 #define SKRFS_TD_QUOTE_MAX ((size_t)64 * 1024)
@@ -12,9 +13,12 @@ struct skrfs_td_quote {
     size_t signed_len; /* octets that the attestation key signs: header and body */
     size_t total_len;  /* declared length; octets behind it are padding */
     uint8_t report_data[64], mrtd[48], rtmr[4][48];
-    uint64_t attributes;          /* bit 0: debug */
-    struct skrfs_bytes signature; /* ECDSA P-256, r || s big endian */
-    struct skrfs_bytes key;       /* attestation key, x || y */
+    uint64_t attributes;                                 /* bit 0: debug */
+    struct skrfs_bytes signature;                        /* ECDSA P-256, r || s big endian */
+    struct skrfs_bytes key;                              /* attestation key, x || y */
+    struct skrfs_bytes qe_report, qe_signature, qe_auth; /* of the quoting enclave */
+    unsigned cert_type;                                  /* of the certificates: 5, PEM */
+    struct skrfs_bytes certs;
 };
 
 /* The 64 octets of report data of a TD report; one that does not begin as TD reports do is
@@ -30,5 +34,8 @@ int skrfs_td_quote_parse(struct skrfs_bytes quote, struct skrfs_td_quote *ret_qu
  * part); a wrong one is BAD_ANSWER. */
 int skrfs_td_quote_verify(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* That, and what skrfs_sgx_quote_verify says of the quoting enclave and its chain. */
+int skrfs_td_quote_verify_chain(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,
+        struct skrfs_chain **ret_chain, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

@@ -11,8 +11,33 @@
 
 struct skrfs_tee; /* an opened TEE */
 
+/* What detection looked at, for people: filled in the order of looking. */
+#define SKRFS_TEE_LOOKS_MAX 16
+struct skrfs_tee_look {
+    char what[96];   /* "/dev/sev-guest", "TPM index 0x01400001" */
+    char found[256]; /* "a SEV-SNP report bound to its claims", "not there" */
+    bool there;
+};
+struct skrfs_tee_looks {
+    struct skrfs_tee_look looks[SKRFS_TEE_LOOKS_MAX];
+    size_t count;
+    char chosen[256]; /* "azure-cvm: the TPM holds ..."; "" when none was */
+};
+
+/* Every path NULL: the kernel's or the platform's own place. All strings are borrowed until
+ * skrfs_tee_close. */
 struct skrfs_tee_options {
-    struct skrfs_tpm *tpm; /* an open TPM, not owned; NULL when the machine has none */
+    const char *kind;        /* NULL or "auto": detected; else one of skrfs_tee_names */
+    const char *tsm;         /* configfs-tsm's folder: /sys/kernel/config/tsm/report */
+    const char *device;      /* SNP: /dev/sev-guest, then /dev/sev */
+    const char *attestation; /* SGX: Gramine's folder /dev/attestation */
+    const char *context; /* SNP: the UVM security context's folder; NULL: $UVM_SECURITY_CONTEXT_DIR,
+                            /security-context-*, Kata's place; "none" */
+    const char *certificates_file; /* SNP: PEM or DER chain; NULL: none */
+    const char *init_data_file;    /* NULL: none */
+    bool allow_debug;              /* take a debug guest's or enclave's evidence for good */
+    struct skrfs_tee_looks *looks; /* NULL unless somebody wants to know */
+    struct skrfs_tpm *tpm;         /* an open TPM, not owned; NULL when the machine has none */
     const char *event_log; /* path of the measured boot log; NULL: the kernel's place; "none" */
     const struct skrfs_buf
             *event_log_read; /* what skrfs_tee_event_log() gave for it; NULL: open reads it */
@@ -27,21 +52,26 @@ int skrfs_tee_event_log(
 /* Which wrapping key: made by skrfs_tee_collect, needed again to open what was sealed to it. */
 struct skrfs_tee_key {
     struct skrfs_tpm_ephemeral tpm; /* azure-cvm */
+    struct skrfs_pkey *rsa;         /* the others: in secret memory; one reference, else NULL */
     char kid[64];                   /* its name in the token: "TpmEphemeralEncryptionKey" */
 };
+/* Gives the reference back and wipes. */
+void skrfs_tee_key_done(struct skrfs_tee_key *key);
 
 struct skrfs_tee_ops {
     const char *name; /* "azure-cvm" */
     /* Evidence bound to a wrapping key. `nonce` goes into the token. `fresh` wants a key never used
      * before; otherwise it is the one of the last collect, as long as boot measurements and TPM are
-     * the same. `trace` may be NULL; *ret_evidence is overwritten, not freed. Evidence that
+     * the same. `trace` may be NULL; *ret_evidence and *ret_key are overwritten, not freed. May
+     * take a minute: firmware answers one guest at a time. Evidence that
      * contradicts itself is REJECTED, what the platform has not provisioned yet is UNAVAILABLE and
      * retryable. */
     int (*collect)(struct skrfs_tee *tee, const char *nonce, bool fresh, struct skrfs_trace *trace,
             struct skrfs_evidence *ret_evidence, struct skrfs_tee_key *ret_key,
             struct skrfs_error *err);
-    /* Opens the sealed token; its text is appended to `out`. A token not sealed to this key is
-     * CRYPTO, in the same words whatever was wrong with it. */
+    /* Opens the token; its text is appended to `out`. azure-cvm takes sealed ones alone: one not
+     * sealed to this key is CRYPTO, in the same words whatever was wrong with it. The others take
+     * clear ones alone: a sealed one is BAD_ANSWER. */
     int (*open_token)(struct skrfs_tee *tee, const struct skrfs_tee_key *key,
             const struct skrfs_sealed_token *sealed, struct skrfs_buf *out,
             struct skrfs_error *err);
@@ -55,11 +85,22 @@ struct skrfs_tee_ops {
 /* Every instance begins with its operations. */
 struct skrfs_tee {
     const struct skrfs_tee_ops *ops;
+    /* What collect needs beyond descriptors that are open already and read and write on them: what
+     * a sandbox must leave. */
+    const char *dir; /* below it folders are made and removed, files read and written; NULL: none */
+    const unsigned long *ioctls; /* on descriptors that are open */
+    size_t ioctl_count;
 };
 
-/* Opens the machine's TEE: today azure-cvm or NO_TEE with the reason. Reads the report once, so
- * that a machine that is none is told so at start, and the boot log: nothing but the TPM is used
- * afterwards. */
+/* "azure-cvm", "snp", "tdx", "sgx"; ends with a NULL. */
+extern const char *const skrfs_tee_names[];
+
+/* Opens the machine's TEE, or NO_TEE with the reason. In this order: sgx (Gramine's folder says
+ * dcap), azure-cvm (the TPM has a hardware report), snp and tdx (configfs-tsm's provider, then the
+ * devices). The next one is tried only when the machine is not of the kind before: a TEE that is
+ * there and fails is an error. Evidence is made or read once, so that a machine that is none is
+ * told so at start; files (boot log, security context, certificates, init data) are read here and
+ * not again. */
 int skrfs_tee_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_tee_close(struct skrfs_tee *tee);

@@ -8,8 +8,8 @@
  * SKRFS_TPM_AK. */
 int skrfs_tpm_make_ak(struct skrfs_tpm *tpm, struct skrfs_tpm_blob *ret_public,
         uint8_t ret_modulus[256], struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Defines an index of `size` octets (removing one that is there) that the owner reads and writes,
- * and writes `data`, zero padded. */
+/* Defines an index of `size` octets that the owner reads and writes, unless there is one, and
+ * writes `data`, zero padded. One of another size is removed first. */
 int skrfs_tpm_nv_define(struct skrfs_tpm *tpm, uint32_t index, struct skrfs_bytes data, size_t size,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Extends a PCR of the SHA-256 bank. */

@@ -11,6 +11,7 @@
  * proxy's log, then does something to the TPM. */
 struct meddler {
     struct swtpm_proxy proxy;
+    struct skrfs_tpm *own; /* open before: to meddle in time on a busy machine */
     const char *command;
     void (*meddle)(struct skrfs_tpm *own);
 };
@@ -18,7 +19,6 @@ struct meddler {
 static void *meddle(void *argument) {
     struct meddler *meddler = argument;
     struct skrfs_error err = {0};
-    SKRFS_CLEANUP(skrfs_tpm_close_p) struct skrfs_tpm *own = NULL;
     for (unsigned i = 0; i < 2000; i++) {
         skrfs_autobuf log = SKRFS_BUF(65536);
         if (skrfs_file_read(meddler->proxy.log, &log, &err) == 0 &&
@@ -26,8 +26,7 @@ static void *meddle(void *argument) {
             break;
         (void)skrfs_sleep_until(skrfs_now_ns() + 2 * SKRFS_MILLISECOND_NS, SKRFS_NEVER_NS);
     }
-    if (skrfs_tpm_open(machine.soft.tcti, &own, &err) == 0)
-        meddler->meddle(own);
+    meddler->meddle(meddler->own);
     return NULL;
 }
 
@@ -50,6 +49,7 @@ static void start_meddler(
     assert_int_equal(swtpm_proxy_start(&meddler->proxy, &machine.soft, NULL), 0);
     unlink(meddler->proxy.log);
     assert_ok(skrfs_tpm_open(meddler->proxy.tcti, ret_tpm, &err), err);
+    assert_ok(skrfs_tpm_open(machine.soft.tcti, &meddler->own, &err), err);
     assert_int_equal(pthread_create(ret_thread, NULL, meddle, meddler), 0);
 }
 
@@ -68,6 +68,7 @@ static void a_torn_report_is_read_again(void **state) {
     struct skrfs_tee_options options = {.tpm = proxied, .event_log = "none"};
     int result = skrfs_tee_open(&options, &tee, &err);
     pthread_join(thread, NULL);
+    skrfs_tpm_close(meddler.own);
     swtpm_proxy_stop(&meddler.proxy);
     assert_ok(result, err);
 }
@@ -93,6 +94,7 @@ static void pcrs_that_change_under_the_quote_are_read_again(void **state) {
     assert_ok(skrfs_tee_open(&options, &tee, &err), err);
     int result = tee->ops->collect(tee, NONCE, false, NULL, &evidence, &key, &err);
     pthread_join(thread, NULL);
+    skrfs_tpm_close(meddler.own);
     unlink(meddler.proxy.faults);
     swtpm_proxy_stop(&meddler.proxy);
     assert_ok(result, err);
