@@ -56,8 +56,9 @@ struct skrfs_evidence {
     struct skrfs_buf report;       /* SNP report, TD quote or SGX quote, of its declared length */
     struct skrfs_buf runtime_data; /* JSON whose SHA-256 begins the report data: the wrapping key */
     struct skrfs_buf init_data;    /* JSON whose SHA-256 is host data or config id; often empty */
-    struct skrfs_buf certificates[SKRFS_CERTS_LOCAL];  /* SNP: PEM, leaf first, by its source; each
-                                                          may be empty and none is verified yet */
+    struct skrfs_buf certificates[SKRFS_CERTS_LOCAL];  /* SNP: by its source and as found there, so
+             that the keeper takes nothing apart that comes from the host: CONTEXT a host-amd-cert
+             document (JSON), REPORT a certificate table, FILE PEM or DER; each may be empty */
     struct skrfs_buf endorsements[SKRFS_ENDORSEMENTS]; /* SNP: COSE_Sign1 of the utility VM */
 };
 

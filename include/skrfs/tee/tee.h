@@ -33,7 +33,7 @@ struct skrfs_tee_options {
     const char *attestation; /* SGX: Gramine's folder /dev/attestation */
     const char *context; /* SNP: the UVM security context's folder; NULL: $UVM_SECURITY_CONTEXT_DIR,
                             /security-context-*, Kata's place; "none" */
-    const char *certificates_file; /* SNP: PEM or DER chain; NULL: none */
+    const char *certificates_file; /* SNP: a chain, PEM or the leaf's DER; NULL: none */
     const char *init_data_file;    /* NULL: none */
     bool allow_debug;              /* take a debug guest's or enclave's evidence for good */
     struct skrfs_tee_looks *looks; /* NULL unless somebody wants to know */
