@@ -122,7 +122,7 @@ def test_ls_answers_while_the_network_hangs(lab, keys, mount):
     assert len(os.listdir(made.path / "keys")) == 40
     for i in range(40):
         os.stat(made.key(f"k{i}"))
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 3
     for reader in readers:
         reader.wait(20)
 

@@ -258,7 +258,7 @@ static void test_throttled(void **state) {
     courier.busy = 100;
     courier.long_wait = false;
     courier.released = 0;
-    run_badly(1500, SKRFS_CLASS_UNAVAILABLE, "throttled");
+    run_badly(2500, SKRFS_CLASS_UNAVAILABLE, "throttled");
     assert_int_equal(courier.released, 2);
 }
 
