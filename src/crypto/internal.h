@@ -4,6 +4,7 @@
 
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/x509v3.h>
 #include <skrfs/crypto/encoding.h>
 #include <skrfs/crypto/wrap.h>
@@ -120,6 +121,16 @@ void skrfs_jwk_of_numbers(
 /* Views into `public`. */
 void skrfs_jwk_of_public(
         const struct skrfs_public *public, const char *kid, struct skrfs_jwk *ret_jwk);
+
+/* A private key out of a JWK (RFC 7517): PKCS#8 of RSA and EC, the octets of oct. */
+int skrfs_jwk_read(const struct skrfs_secret *text, struct skrfs_secret **ret_plain,
+        enum skrfs_key_type *ret_type, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Runs EVP_PKEY_fromdata over what was pushed into `builder`; `selection` as there. */
+int skrfs_crypto_from_builder(const char *type, OSSL_PARAM_BLD *builder, int selection,
+        EVP_PKEY **ret_evp, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The numbers of a private key belong together. */
+int skrfs_crypto_check_private(
+        const struct skrfs_pkey *key, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* openssh-key-v1 of a private key. */
 int skrfs_openssh_encode(const struct skrfs_numbers *numbers, const char *comment,

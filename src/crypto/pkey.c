@@ -52,13 +52,14 @@ static int check_kind(const EVP_PKEY *evp, struct skrfs_error *err) {
     return 0;
 }
 
-int skrfs_pkey_from_pkcs8(
-        const void *der, size_t len, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
+/* `structure` NULL: any that OpenSSL knows. `what` is in the message when it is none. */
+static int from_der(const void *der, size_t len, const char *structure, const char *what,
+        struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
     auto_evp *evp = NULL;
     OSSL_DECODER_CTX *decoder = OSSL_DECODER_CTX_new_for_pkey(
-            &evp, "DER", "PrivateKeyInfo", NULL, EVP_PKEY_KEYPAIR, NULL, NULL);
+            &evp, "DER", structure, NULL, EVP_PKEY_KEYPAIR, NULL, NULL);
     if (!decoder)
         return skrfs_fail_memory(err);
     const unsigned char *at = der;
@@ -68,14 +69,25 @@ int skrfs_pkey_from_pkcs8(
     if (!decoded) {
         /* OpenSSL's reason speaks of decoders, which helps nobody. */
         ERR_clear_error();
-        return skrfs_fail(
-                err, SKRFS_CLASS_BAD_ANSWER, "the plaintext is not a private key in PKCS#8");
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "%s", what);
     }
     if (rest != 0)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "there are octets behind the private key");
     if (check_kind(evp, err) < 0)
         return -1;
     return skrfs_crypto_wrap_evp(&evp, ret_key, err);
+}
+
+int skrfs_pkey_from_pkcs8(
+        const void *der, size_t len, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
+    return from_der(der, len, "PrivateKeyInfo", "the plaintext is not a private key in PKCS#8",
+            ret_key, err);
+}
+
+int skrfs_pkey_from_der(
+        const void *der, size_t len, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
+    return from_der(
+            der, len, NULL, "this is no private RSA or EC key without a password", ret_key, err);
 }
 
 int skrfs_pkey_pkcs8(

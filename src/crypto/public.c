@@ -4,7 +4,6 @@
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/param_build.h>
 #include <string.h>
 
 static const struct {
@@ -86,17 +85,17 @@ bool skrfs_public_equal(const struct skrfs_public *a, const struct skrfs_public 
     return false;
 }
 
-/* Runs EVP_PKEY_fromdata over what was pushed into `builder`. */
-static int from_builder(
-        const char *type, OSSL_PARAM_BLD *builder, EVP_PKEY **ret_evp, struct skrfs_error *err) {
+int skrfs_crypto_from_builder(const char *type, OSSL_PARAM_BLD *builder, int selection,
+        EVP_PKEY **ret_evp, struct skrfs_error *err) {
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
     auto_pkey_ctx *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
     EVP_PKEY *evp = NULL;
     bool made = params && ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
-                EVP_PKEY_fromdata(ctx, &evp, EVP_PKEY_PUBLIC_KEY, params) == 1;
+                EVP_PKEY_fromdata(ctx, &evp, selection, params) == 1;
     OSSL_PARAM_free(params);
     if (!made)
-        return skrfs_crypto_fail(err, SKRFS_CLASS_BAD_ANSWER, "not a public key");
+        return skrfs_crypto_fail(err, SKRFS_CLASS_BAD_ANSWER,
+                selection == EVP_PKEY_PUBLIC_KEY ? "not a public key" : "not a private key");
     *ret_evp = evp;
     return 0;
 }
@@ -112,7 +111,7 @@ static int rsa_from_public(
     int result = -1;
     if (n && e && builder && OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
             OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) == 1)
-        result = from_builder("RSA", builder, ret_evp, err);
+        result = skrfs_crypto_from_builder("RSA", builder, EVP_PKEY_PUBLIC_KEY, ret_evp, err);
     else
         skrfs_fail_memory(err);
     OSSL_PARAM_BLD_free(builder);
@@ -134,7 +133,7 @@ static int ec_from_public(
             OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
             OSSL_PARAM_BLD_push_octet_string(
                     builder, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * len) == 1)
-        result = from_builder("EC", builder, ret_evp, err);
+        result = skrfs_crypto_from_builder("EC", builder, EVP_PKEY_PUBLIC_KEY, ret_evp, err);
     else
         skrfs_fail_memory(err);
     OSSL_PARAM_BLD_free(builder);

@@ -13,6 +13,13 @@
 int skrfs_key_encode(const struct skrfs_secret *plain, enum skrfs_key_type type,
         enum skrfs_format format, const char *kid, struct skrfs_secret **ret_encoded,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The way back, for a key that somebody brings: `encoded` in the private format `format` (pem and
+ * der of PKCS#8, PKCS#1 or SEC 1; jwk with all private members; raw) becomes the plaintext that a
+ * release would have, and its type. Its numbers are checked to belong together. CONFIG for text
+ * that is none, for openssh and for public formats. */
+int skrfs_key_decode(const struct skrfs_secret *encoded, enum skrfs_format format,
+        struct skrfs_secret **ret_plain, enum skrfs_key_type *ret_type,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The plaintext's public half equals `expected`; oct keys have none and only the type is compared.
  * A difference is BAD_ANSWER. */
 int skrfs_key_check_public(const struct skrfs_secret *plain, const struct skrfs_public *expected,

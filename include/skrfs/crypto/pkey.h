@@ -47,6 +47,13 @@ int skrfs_pkey_from_public(const struct skrfs_public *public, struct skrfs_pkey 
 /* A private key from PKCS#8 DER; trailing octets are refused. */
 int skrfs_pkey_from_pkcs8(const void *der, size_t len, struct skrfs_pkey **ret_key,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A private key as people keep them: DER of PKCS#8, PKCS#1 (RSA) or SEC 1 (EC). */
+int skrfs_pkey_from_der(const void *der, size_t len, struct skrfs_pkey **ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The first private key in PEM text, whatever else is in it. CONFIG for one under a password and
+ * for text without one. */
+int skrfs_pkey_from_pem(const char *text, size_t len, struct skrfs_pkey **ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The public members of a key (RSA, or EC on one of the four curves). */
 int skrfs_pkey_public(const struct skrfs_pkey *key, struct skrfs_public *ret_public,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -67,6 +74,12 @@ int skrfs_pkey_new_ec(enum skrfs_curve curve, struct skrfs_pkey **ret_key,
 int skrfs_rsa_verify(const struct skrfs_pkey *key, enum skrfs_hash hash, struct skrfs_bytes data,
         struct skrfs_bytes signature, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_rsa_sign(const struct skrfs_pkey *key, enum skrfs_hash hash, struct skrfs_bytes data,
+        struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* RSASSA-PSS with MGF1 of the same hash and a salt of its length (PS256 and its like, RFC 7518
+ * section 3.5). */
+int skrfs_pss_verify(const struct skrfs_pkey *key, enum skrfs_hash hash, struct skrfs_bytes data,
+        struct skrfs_bytes signature, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_pss_sign(const struct skrfs_pkey *key, enum skrfs_hash hash, struct skrfs_bytes data,
         struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* ECDSA with r and s as big-endian numbers of equal length, r first. */
 int skrfs_ecdsa_verify(const struct skrfs_pkey *key, enum skrfs_hash hash, struct skrfs_bytes data,

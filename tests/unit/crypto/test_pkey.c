@@ -224,6 +224,25 @@ static void test_ecdsa_signature(void **state) {
     }
 }
 
+static void test_pss_signature(void **state) {
+    (void)state;
+    skrfs_autopkey *key = NULL;
+    skrfs_autobuf signature = SKRFS_BUF(1024), older = SKRFS_BUF(1024);
+    assert_ok(skrfs_pkey_new_rsa(2048, &key, &err), err);
+    assert_ok(skrfs_pss_sign(key, SKRFS_SHA256, message, &signature, &err), err);
+    assert_ok(skrfs_pss_verify(key, SKRFS_SHA256, message, skrfs_buf_bytes(&signature), &err), err);
+    assert_fails(skrfs_pss_verify(key, SKRFS_SHA384, message, skrfs_buf_bytes(&signature), &err),
+            err, SKRFS_CLASS_BAD_ANSWER, "wrong");
+    assert_fails(skrfs_rsa_verify(key, SKRFS_SHA256, message, skrfs_buf_bytes(&signature), &err),
+            err, SKRFS_CLASS_BAD_ANSWER, "wrong");
+    assert_ok(skrfs_rsa_sign(key, SKRFS_SHA256, message, &older, &err), err);
+    assert_fails(skrfs_pss_verify(key, SKRFS_SHA256, message, skrfs_buf_bytes(&older), &err), err,
+            SKRFS_CLASS_BAD_ANSWER, "wrong");
+    signature.data[7] ^= 1;
+    assert_fails(skrfs_pss_verify(key, SKRFS_SHA256, message, skrfs_buf_bytes(&signature), &err),
+            err, SKRFS_CLASS_BAD_ANSWER, "wrong");
+}
+
 int main(void) {
     if (skrfs_crypto_setup(&err) < 0) {
         print_error("%s\n", err.message);
@@ -237,6 +256,7 @@ int main(void) {
             cmocka_unit_test(test_kinds_refused),
             cmocka_unit_test(test_public),
             cmocka_unit_test(test_rsa_signature),
+            cmocka_unit_test(test_pss_signature),
             cmocka_unit_test(test_ecdsa_signature),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
