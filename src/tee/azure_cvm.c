@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOOK "TPM index 0x01400001"
+
 static struct skrfs_cvm *cast(struct skrfs_tee *tee) {
     return (struct skrfs_cvm *)tee;
 }
@@ -115,15 +117,23 @@ static const struct skrfs_tee_ops cvm_ops = {
         .close = cvm_close,
 };
 
-static int detect(struct skrfs_tpm *tpm, struct skrfs_error *err) {
+static int detect(const struct skrfs_tee_options *options, struct skrfs_error *err) {
     skrfs_autobuf report = SKRFS_BUF(SKRFS_TPM_NV_MAX);
     struct skrfs_hcl hcl;
-    if (!tpm)
+    if (!options->tpm) {
+        skrfs_tee_look(options, "TPM", false, "not there");
         return skrfs_fail(err, SKRFS_CLASS_NO_TEE, "this machine has no TPM");
-    if (skrfs_cvm_read_report(tpm, &report, &hcl, err) < 0)
+    }
+    if (skrfs_cvm_read_report(options->tpm, &report, &hcl, err) < 0) {
+        skrfs_tee_look(options, LOOK, err->kind != SKRFS_CLASS_NO_TEE, "%s", err->message);
         return skrfs_wrap(err, err->kind == SKRFS_CLASS_NO_TEE
                                        ? "this machine is not an Azure confidential VM"
                                        : "this Azure confidential VM");
+    }
+    const char *kind = hcl.kind == SKRFS_HCL_TDX ? "TDX" : "SEV-SNP";
+    skrfs_tee_look(options, LOOK, true, "a report of %s hardware, bound to its claims", kind);
+    skrfs_tee_chosen(options,
+            "azure-cvm: the TPM holds the report that the paravisor got from %s hardware", kind);
     return 0;
 }
 
@@ -138,7 +148,7 @@ static int set_event_log(
 
 int skrfs_azure_cvm_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
         struct skrfs_error *err) {
-    if (detect(options->tpm, err) < 0)
+    if (detect(options, err) < 0)
         return -1;
     struct skrfs_cvm *cvm = calloc(1, sizeof(*cvm));
     if (!cvm)

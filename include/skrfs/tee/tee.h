@@ -98,9 +98,11 @@ extern const char *const skrfs_tee_names[];
 /* Opens the machine's TEE, or NO_TEE with the reason. In this order: sgx (Gramine's folder says
  * dcap), azure-cvm (the TPM has a hardware report), snp and tdx (configfs-tsm's provider, then the
  * devices). The next one is tried only when the machine is not of the kind before: a TEE that is
- * there and fails is an error. Evidence is made or read once, so that a machine that is none is
- * told so at start; files (boot log, security context, certificates, init data) are read here and
- * not again. */
+ * there and fails is an error; another kind than those of skrfs_tee_names is CONFIG. What tells a
+ * machine of the kind is read once, so that one that is none is told so at start; the firmware,
+ * which may take a minute, is asked by collect alone (but for a 5.15 guest's /dev/sev, which
+ * nothing else tells from a host's). Files (boot log, security context, certificates, init data)
+ * are read here and not again, and devices are opened here: it is for before a sandbox closes. */
 int skrfs_tee_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_tee_close(struct skrfs_tee *tee);
