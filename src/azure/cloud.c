@@ -9,29 +9,6 @@ static size_t origin_len(const char *url) {
     return scheme + strcspn(url + scheme, "/?#");
 }
 
-int skrfs_vault_resource(const char *host, char *out, size_t size, struct skrfs_error *err) {
-    static const char *const suffixes[] = {
-            "vault.azure.net",
-            "managedhsm.azure.net",
-            "vault.azure.cn",
-            "managedhsm.azure.cn",
-            "vault.usgovcloudapi.net",
-            "managedhsm.usgovcloudapi.net",
-    };
-    size_t len = strlen(host);
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(suffixes); i++) {
-        size_t suffix = strlen(suffixes[i]);
-        if (len > suffix + 1 && host[len - suffix - 1] == '.' &&
-                strcasecmp(host + len - suffix, suffixes[i]) == 0) {
-            snprintf(out, size, "https://%s", suffixes[i]);
-            return 0;
-        }
-    }
-    return skrfs_fail(err, SKRFS_CLASS_CONFIG,
-            "'%s' is no vault of a known cloud: set the audience of its access tokens (resource =)",
-            host);
-}
-
 int skrfs_cloud_vault_at(struct skrfs_cloud *cloud, size_t index, struct vault **ret_vault,
         struct skrfs_error *err) {
     if (index >= cloud->vault_count)
@@ -40,55 +17,19 @@ int skrfs_cloud_vault_at(struct skrfs_cloud *cloud, size_t index, struct vault *
     return 0;
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* Vaults with the same identity and audience share a token. */
-static void assign_slot(struct skrfs_cloud *cloud, struct vault *vault, const char *resource) {
-    const struct skrfs_cloud_vault *config = &vault->config;
-    for (size_t i = 0; i < cloud->slot_count; i++) {
-        struct token_slot *slot = &cloud->slots[i];
-        if (slot->identity == config->identity &&
-                same_text(slot->identity_id, config->identity_id) &&
-                strcmp(slot->resource, resource) == 0) {
-            vault->slot = slot;
-            return;
-        }
-    }
-    struct token_slot *slot = vault->slot = &cloud->slots[cloud->slot_count++];
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&slot->lock, NULL);
-    pthread_cond_init(&slot->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    slot->identity = config->identity;
-    slot->identity_id = config->identity_id;
-    snprintf(slot->resource, sizeof(slot->resource), "%s", resource);
-    slot->token = SKRFS_BUF(ACCESS_TOKEN_MAX);
-}
-
 static int add_vault(struct skrfs_cloud *cloud, const struct skrfs_cloud_vault *config,
         struct skrfs_error *err) {
-    char host[256], resource[RESOURCE_MAX];
+    char host[256];
     if (skrfs_url_host(config->url, host, sizeof(host), err) < 0)
         return -1;
     if (config->url[origin_len(config->url)])
         return skrfs_fail(
                 err, SKRFS_CLASS_CONFIG, "'%s' is more than https:// and a host", config->url);
-    if (!config->resource) {
-        if (skrfs_vault_resource(host, resource, sizeof(resource), err) < 0)
-            return -1;
-    } else if (strlen(config->resource) >= sizeof(resource)) {
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the resource is longer than %d characters",
-                RESOURCE_MAX - 1);
-    } else {
-        snprintf(resource, sizeof(resource), "%s", config->resource);
-    }
-    struct vault *vault = &cloud->vaults[cloud->vault_count++];
+    struct vault *vault = &cloud->vaults[cloud->vault_count];
     vault->config = *config;
-    assign_slot(cloud, vault, resource);
+    if (skrfs_vault_login_prepare(cloud, vault, host, err) < 0)
+        return -1;
+    cloud->vault_count++;
     return 0;
 }
 
@@ -96,8 +37,7 @@ static int add_vaults(struct skrfs_cloud *cloud, const struct skrfs_cloud_option
         struct skrfs_error *err) {
     size_t room = options->vault_count ? options->vault_count : 1;
     cloud->vaults = calloc(room, sizeof(*cloud->vaults));
-    cloud->slots = calloc(room, sizeof(*cloud->slots));
-    if (!cloud->vaults || !cloud->slots)
+    if (!cloud->vaults)
         return skrfs_fail_memory(err);
     for (size_t i = 0; i < options->vault_count; i++)
         if (add_vault(cloud, &options->vaults[i], err) < 0)
@@ -119,6 +59,8 @@ int skrfs_cloud_new(const struct skrfs_cloud_options *options, struct skrfs_clou
     if (!cloud)
         return skrfs_fail_memory(err);
     pthread_mutex_init(&cloud->thim_lock, NULL);
+    pthread_mutex_init(&cloud->slots_lock, NULL);
+    cloud->login = options->login;
     for (size_t i = 0; i < THIM_ENTRIES; i++)
         cloud->thim[i].pem = SKRFS_BUF(SKRFS_PEM_MAX);
     cloud->imds = options->imds_url ? options->imds_url : SKRFS_IMDS_URL;
@@ -136,17 +78,14 @@ int skrfs_cloud_new(const struct skrfs_cloud_options *options, struct skrfs_clou
 void skrfs_cloud_free(struct skrfs_cloud *cloud) {
     if (!cloud)
         return;
-    for (size_t i = 0; i < cloud->slot_count; i++) {
-        skrfs_buf_done(&cloud->slots[i].token);
-        pthread_cond_destroy(&cloud->slots[i].changed);
-        pthread_mutex_destroy(&cloud->slots[i].lock);
-    }
+    for (size_t i = 0; i < cloud->vault_count; i++)
+        skrfs_slot_release(cloud, cloud->vaults[i].slot);
+    pthread_mutex_destroy(&cloud->slots_lock);
     for (size_t i = 0; i < THIM_ENTRIES; i++)
         skrfs_buf_done(&cloud->thim[i].pem);
     pthread_mutex_destroy(&cloud->thim_lock);
     skrfs_http_free(cloud->http);
     free(cloud->attestation);
     free(cloud->vaults);
-    free(cloud->slots);
     free(cloud);
 }

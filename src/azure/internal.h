@@ -11,6 +11,7 @@
 #include <skrfs/evidence/tdx.h>
 
 #define RESOURCE_MAX 128
+#define TENANT_MAX 128
 #define ACCESS_TOKEN_MAX ((size_t)32 * 1024)
 #define SMALL_ANSWER_MAX ((size_t)64 * 1024) /* IMDS, a key, a page of keys */
 #define MAA_ANSWER_MAX ((size_t)256 * 1024)  /* a sealed token, base64 of base64 */
@@ -19,20 +20,34 @@
 #define URL_MAX ((size_t)2048)
 #define THIM_ENTRIES 4
 
-/* One access token, shared by the vaults with the same identity and audience. */
+/* One access token, shared by the vaults that ask for the same. */
 struct token_slot {
+    struct token_slot *next;
+    unsigned users; /* vaults and calls under way; under the cloud's slots_lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool busy; /* somebody is fetching */
     enum skrfs_identity_kind identity;
-    const char *identity_id;
+    const char *identity_id, *client, *token_file;
+    char tenant[TENANT_MAX]; /* "" for managed identities */
     char resource[RESOURCE_MAX];
+    char *claims; /* the claims parameter's text; NULL: nothing is demanded */
     struct skrfs_buf token;
     uint64_t refresh_ns, expires_ns;
 };
 
+/* What a slot is for. */
+struct token_wish {
+    const struct skrfs_cloud_vault *config;
+    const char *tenant, *resource;
+    const char *claims; /* or NULL */
+};
+
 struct vault {
     struct skrfs_cloud_vault config;
+    char resource[RESOURCE_MAX]; /* as configured, or by the host's suffix */
+    /* Of the tenant and audience as last told; NULL while the tenant is not known, so that the
+     * vault has to be asked. Under the cloud's slots_lock. */
     struct token_slot *slot;
 };
 
@@ -55,8 +70,9 @@ struct skrfs_cloud {
     const char *imds;
     struct vault *vaults;
     size_t vault_count;
-    struct token_slot *slots; /* as many as there are vaults, the first slot_count in use */
-    size_t slot_count;
+    struct skrfs_login login;
+    pthread_mutex_t slots_lock;
+    struct token_slot *slots;
     struct os_facts os;
     pthread_mutex_t thim_lock;
     struct thim_entry thim[THIM_ENTRIES];
@@ -74,21 +90,57 @@ void skrfs_os_read(struct os_facts *ret_os);
 /* refusal.c: "Code: message" out of a service's error document in any of its spellings, cleaned; ""
  * when there is none. */
 void skrfs_refusal_text(struct skrfs_bytes body, char *out, size_t size);
+/* Puts "(a token)" in the place of each JWT. */
+void skrfs_tokens_hide(char *text);
 /* NOT_FOUND, REJECTED, UNAVAILABLE or BAD_ANSWER. */
 enum skrfs_class skrfs_status_class(long status);
 /* Fails with "<text>: <service's words> (HTTP status, request id)". UNAVAILABLE is retryable. */
 int skrfs_refusal_fail(const struct skrfs_http_answer *answer, enum skrfs_class kind,
         struct skrfs_error *err, const char *format, ...) SKRFS_PRINTF(4, 5);
 
-/* identity.c: appends the access token. */
+/* slot.c: appends the access token. */
 int skrfs_identity_token(struct skrfs_cloud *cloud, struct token_slot *slot, uint64_t deadline_ns,
         struct skrfs_trace *trace, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Forgets the token if it still is this one. */
 void skrfs_identity_drop(struct token_slot *slot, struct skrfs_bytes token);
-int skrfs_identity_answer(struct skrfs_bytes body, struct skrfs_buf *token, int64_t *ret_expires_s,
+/* Makes the slot for this the vault's. */
+int skrfs_slot_assign(struct skrfs_cloud *cloud, struct vault *vault, const struct token_wish *wish,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-int skrfs_identity_url(const struct skrfs_cloud *cloud, const struct token_slot *slot,
-        struct skrfs_buf *url, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The vault's slot for the time of a call, NULL when it has none; then given back. */
+struct token_slot *skrfs_slot_use(struct skrfs_cloud *cloud, const struct vault *vault);
+void skrfs_slot_release(struct skrfs_cloud *cloud, struct token_slot *slot);
+/* When a token of this life is renewed, after now; `told_ns` 0: its issuer did not tell. */
+uint64_t skrfs_token_refresh_after(uint64_t life_ns, uint64_t told_ns, bool managed);
+
+/* clouds.c: `host` is a name below `suffix`. */
+bool skrfs_host_below(const char *host, const char *suffix);
+
+/* challenge.c: a parameter of the challenge of this scheme into `out`; false when there is none
+ * that fits. */
+bool skrfs_challenge_member(
+        const char *header, const char *scheme, const char *name, char *out, size_t size);
+/* What a vault's challenge asks for; "" for what it does not tell. */
+struct challenge {
+    char tenant[TENANT_MAX];
+    char resource[RESOURCE_MAX];
+    bool wants_claims;
+    char claims[SKRFS_HTTP_CHALLENGE_MAX]; /* base64, as it came */
+};
+void skrfs_challenge_read(const char *header, struct challenge *ret_challenge);
+/* The vault's host is below the resource's: a token for it may be shown there. */
+bool skrfs_challenge_is_for(const char *resource, const char *vault_url);
+
+/* vault_login.c: which tokens the vault takes, as far as that is known without asking it. */
+int skrfs_vault_login_prepare(struct skrfs_cloud *cloud, struct vault *vault, const char *host,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A 401: makes ready for another attempt with what its challenge asks for. REJECTED for one that
+ * may not be followed. `slot` is what the call was made with, NULL when without a token. */
+int skrfs_vault_login_heed(struct skrfs_cloud *cloud, struct vault *vault,
+        const struct token_slot *slot, const struct skrfs_http_answer *answer,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A 401 that is final. Returns -1. */
+int skrfs_vault_login_refused(const struct vault *vault, const struct token_slot *slot,
+        const struct skrfs_http_answer *answer, struct skrfs_error *err);
 
 /* thim.c: appends the PEM of the chain that verifies the report. */
 int skrfs_thim_chain(struct skrfs_cloud *cloud, struct skrfs_bytes report, uint64_t deadline_ns,
@@ -117,6 +169,7 @@ int skrfs_maa_answer(struct skrfs_bytes body, struct skrfs_sealed_token *ret_sea
 
 /* vault.c: a call with an access token; an answer of 401 is tried once more with a new one. */
 struct vault_call {
+    bool once; /* makes something anew each time: not repeated when it is unknown what came of it */
     const char *method;
     const char *path; /* "/keys/name?api-version=..." */
     struct skrfs_bytes body;

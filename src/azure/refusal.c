@@ -13,7 +13,7 @@ static const char *either(const struct skrfs_json *json, const char *one, const 
 
 /* A service may repeat what it was sent; this text ends up in logs. JWTs begin with '{"' in
  * base64url. */
-static void hide_tokens(char *text) {
+void skrfs_tokens_hide(char *text) {
     static const char stands_for[] = "(a token)";
     const size_t instead = sizeof(stands_for) - 1;
     for (char *at = strstr(text, "eyJ"); at; at = strstr(at + 1, "eyJ")) {
@@ -44,13 +44,16 @@ void skrfs_refusal_text(struct skrfs_bytes body, char *out, size_t size) {
         code = either(error, "code", "Code");
         message = either(error, "message", "Message");
     }
+    /* App Service: {"statusCode": 400, "message": "..."}. */
+    if (!code && !message)
+        message = either(json, "message", "Message");
     char clean_code[64] = "", clean_message[WORDS_MAX] = "";
     if (code)
         skrfs_text_clean(code, strlen(code), clean_code, sizeof(clean_code));
     if (message)
         skrfs_text_clean(message, strlen(message), clean_message, sizeof(clean_message));
-    hide_tokens(clean_code);
-    hide_tokens(clean_message);
+    skrfs_tokens_hide(clean_code);
+    skrfs_tokens_hide(clean_message);
     snprintf(out, size, "%s%s%s", clean_code, *clean_code && *clean_message ? ": " : "",
             clean_message);
 }

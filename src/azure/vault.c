@@ -24,8 +24,9 @@ int skrfs_vault_path(const char *name, const char *version, const char *verb, st
             version ? "/" : "", version ? version : "", verb ? "/" : "", verb ? verb : "");
 }
 
+/* Without a token: for the vault's challenge alone, so that nothing of the call is in it. */
 static int call_once(struct skrfs_cloud *cloud, struct vault *vault, const struct vault_call *call,
-        struct skrfs_bytes token, uint64_t deadline_ns, struct skrfs_http_answer *ret_answer,
+        const struct skrfs_buf *token, uint64_t deadline_ns, struct skrfs_http_answer *ret_answer,
         struct skrfs_error *err) {
     static const long statuses[] = {408, 429, 0};
     const struct skrfs_http_retry retry = {
@@ -33,19 +34,21 @@ static int call_once(struct skrfs_cloud *cloud, struct vault *vault, const struc
             .base_ns = SKRFS_SECOND_NS,
             .max_ns = 8 * SKRFS_SECOND_NS,
             .statuses = statuses,
-            .transport = true,
+            .transport = !call->once,
     };
     skrfs_autobuf url = SKRFS_BUF(URL_MAX), header = SKRFS_BUF(CALL_HEADER_MAX);
     if (skrfs_buf_printf(&url, err, "%s%s", vault->config.url, call->path) < 0 ||
-            skrfs_buf_append_text(&header, "Authorization: Bearer ", err) < 0 ||
-            skrfs_buf_append(&header, token.data, token.len, err) < 0)
+            (token && (skrfs_buf_append_text(&header, "Authorization: Bearer ", err) < 0 ||
+                              skrfs_buf_append(&header, token->data, token->len, err) < 0)))
         return -1;
+    bool sends = token && call->body.data;
     const struct skrfs_http_request request = {
             .method = call->method,
             .url = skrfs_buf_text(&url),
-            .headers = {skrfs_buf_text(&header), "Accept: application/json",
-                    call->body.data ? "Content-Type: application/json" : NULL},
-            .body = call->body,
+            .headers = {"Accept: application/json",
+                    sends ? "Content-Type: application/json" : "Content-Type:",
+                    token ? skrfs_buf_text(&header) : NULL},
+            .body = sends ? call->body : (struct skrfs_bytes){0},
             .answer_max = call->answer_max,
             .deadline_ns = deadline_ns,
     };
@@ -54,52 +57,50 @@ static int call_once(struct skrfs_cloud *cloud, struct vault *vault, const struc
     return 0;
 }
 
-/* The audience that the vault's challenge asks for, when it is another than ours. */
-static void challenge_hint(const struct skrfs_http_answer *answer, const struct token_slot *slot,
-        char *out, size_t size) {
-    static const char member[] = "resource=\"";
-    const char *start = strstr(answer->challenge, member);
-    out[0] = '\0';
-    if (!start)
-        return;
-    start += strlen(member);
-    size_t len = strcspn(start, "\"");
-    if (len == strlen(slot->resource) && strncmp(start, slot->resource, len) == 0)
-        return;
-    snprintf(out, size, ", which wants one for '%.*s', not '%s'", (int)(len < 100 ? len : 100),
-            start, slot->resource);
-}
-
-static int refuse_token(const struct skrfs_http_answer *answer, const struct vault *vault,
-        struct skrfs_error *err) {
-    char hint[256];
-    challenge_hint(answer, vault->slot, hint, sizeof(hint));
-    if (strstr(answer->challenge, "insufficient_claims"))
-        snprintf(hint, sizeof(hint), ", which wants more claims in it (conditional access)");
-    return skrfs_refusal_fail(answer, SKRFS_CLASS_REJECTED, err,
-            "this machine's access token is not taken by vault '%s'%s", vault->config.name, hint);
+/* One attempt. 1 when there may be another after this 401: *ret_refused counts those that a token
+ * was shown for. */
+static int attempt(struct skrfs_cloud *cloud, struct vault *vault, struct token_slot *slot,
+        const struct vault_call *call, uint64_t deadline_ns, struct skrfs_trace *trace,
+        unsigned *ret_refused, struct skrfs_http_answer *ret_answer, struct skrfs_error *err) {
+    skrfs_autobuf token = SKRFS_BUF(ACCESS_TOKEN_MAX);
+    skrfs_autoanswer answer = {0};
+    if (slot && skrfs_identity_token(cloud, slot, deadline_ns, trace, &token, err) < 0)
+        return skrfs_wrap(err, "vault '%s'", vault->config.name);
+    if (call_once(cloud, vault, call, slot ? &token : NULL, deadline_ns, &answer, err) < 0)
+        return -1;
+    if (answer.status == 401) {
+        /* Revoked, or of a tenant that the vault has left: one new token, then it is final. */
+        if (slot)
+            skrfs_identity_drop(slot, skrfs_buf_bytes(&token));
+        *ret_refused += slot != NULL;
+        if (*ret_refused > 1)
+            return skrfs_vault_login_refused(vault, slot, &answer, err);
+        return skrfs_vault_login_heed(cloud, vault, slot, &answer, err) < 0 ? -1 : 1;
+    }
+    if (!slot && answer.status < 400)
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
+                "vault '%s' answers who shows no access token (HTTP %ld): it is no vault",
+                vault->config.name, answer.status);
+    *ret_answer = answer;
+    answer = (struct skrfs_http_answer){0};
+    return 0;
 }
 
 int skrfs_vault_call(struct skrfs_cloud *cloud, struct vault *vault, const struct vault_call *call,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_http_answer *ret_answer,
         struct skrfs_error *err) {
-    for (unsigned attempt = 0; attempt < 2; attempt++) {
-        skrfs_autobuf token = SKRFS_BUF(ACCESS_TOKEN_MAX);
-        skrfs_autoanswer answer = {0};
-        if (skrfs_identity_token(cloud, vault->slot, deadline_ns, trace, &token, err) < 0)
-            return skrfs_wrap(err, "vault '%s'", vault->config.name);
-        if (call_once(cloud, vault, call, skrfs_buf_bytes(&token), deadline_ns, &answer, err) < 0)
-            return -1;
-        if (answer.status != 401) {
-            *ret_answer = answer;
-            answer = (struct skrfs_http_answer){0};
-            return 0;
-        }
-        /* Revoked, or of a tenant that the vault has left: one new token, then it is final. */
-        skrfs_identity_drop(vault->slot, skrfs_buf_bytes(&token));
-        refuse_token(&answer, vault, err);
+    unsigned refused = 0;
+    int result = 1;
+    /* At most: without a token, with one, with another. */
+    for (unsigned i = 0; result == 1 && i < 3; i++) {
+        struct token_slot *slot = skrfs_slot_use(cloud, vault);
+        result = attempt(cloud, vault, slot, call, deadline_ns, trace, &refused, ret_answer, err);
+        skrfs_slot_release(cloud, slot);
     }
-    return -1;
+    if (result == 1)
+        return skrfs_fail(
+                err, SKRFS_CLASS_BUG, "vault '%s' is asked again and again", vault->config.name);
+    return result;
 }
 
 int skrfs_release_body(

@@ -61,12 +61,23 @@ static void take_retry_after_ms(struct receiver *receiver, const char *value) {
     receiver->exact = true;
 }
 
+/* Several header lines of one name are one list (RFC 9110 section 5.3). */
+static void take_challenge(struct skrfs_http_answer *answer, const char *value) {
+    size_t len = strlen(answer->challenge);
+    if (len > 0 && len + 3 < sizeof(answer->challenge)) {
+        memcpy(answer->challenge + len, ", ", 3);
+        len += 2;
+    }
+    skrfs_text_clean(
+            value, strlen(value), answer->challenge + len, sizeof(answer->challenge) - len);
+}
+
 static void take_named(struct receiver *receiver, const char *name, const char *value) {
     struct skrfs_http_answer *answer = receiver->answer;
     if (strcasecmp(name, "x-ms-request-id") == 0)
         skrfs_text_clean(value, strlen(value), answer->request_id, sizeof(answer->request_id));
     else if (strcasecmp(name, "www-authenticate") == 0)
-        skrfs_text_clean(value, strlen(value), answer->challenge, sizeof(answer->challenge));
+        take_challenge(answer, value);
     else if (strcasecmp(name, "retry-after") == 0)
         take_retry_after(receiver, value);
     else if (strcasecmp(name, "retry-after-ms") == 0 ||

@@ -44,6 +44,14 @@ int skrfs_secret_new(
 int skrfs_secret_copy(const void *data, size_t len, struct skrfs_secret **ret_secret,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* A new secret with the contents of a file, or of a descriptor to its end: from 1 to `max` octets
+ * (below SKRFS_SECRET_MAX). CONFIG for a file that is empty or longer, SYSTEM when it cannot be
+ * read. */
+int skrfs_secret_read(const char *path, size_t max, struct skrfs_secret **ret_secret,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_secret_read_fd(int fd, size_t max, struct skrfs_secret **ret_secret,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 SKRFS_API struct skrfs_secret *skrfs_secret_ref(struct skrfs_secret *secret);
 /* Drops one reference (NULL is allowed); the last one wipes the bytes. */
 SKRFS_API void skrfs_secret_unref(struct skrfs_secret *secret);

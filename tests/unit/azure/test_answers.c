@@ -1,34 +1,45 @@
 #include "support.h"
 
-#include "../../../src/azure/internal.h"
+#include "../../../src/azure/login.h"
 
 static struct skrfs_bytes bytes_of(const char *text) {
     return (struct skrfs_bytes){(const uint8_t *)text, strlen(text)};
 }
 
-static int read_token(
-        const char *text, struct skrfs_buf *token, int64_t *expires, struct skrfs_error *err) {
-    *token = SKRFS_BUF(ACCESS_TOKEN_MAX);
-    return skrfs_identity_answer(bytes_of(text), token, expires, err);
+static int read_token(const char *text, struct access_token *token, struct skrfs_error *err) {
+    return skrfs_identity_answer(bytes_of(text), token, err);
 }
 
 static void reads_access_tokens(void **state) {
     (void)state;
-    struct skrfs_error err = {0};
-    skrfs_autobuf token = SKRFS_BUF(0), second = SKRFS_BUF(0), third = SKRFS_BUF(0);
-    int64_t expires = 0;
-    assert_ok(read_token("{\"access_token\":\"a.b-_~+/=\",\"expires_on\":\"1800000000\"}", &token,
-                      &expires, &err),
-            err);
-    assert_string_equal(skrfs_buf_text(&token), "a.b-_~+/=");
-    assert_int_equal(expires, 1800000000);
-    assert_ok(read_token("{\"access_token\":\"a\",\"expires_on\":1800000001}", &second, &expires,
-                      &err),
-            err);
-    assert_int_equal(expires, 1800000001);
-    assert_ok(read_token("{\"access_token\":\"a\",\"expires_in\":\"60\"}", &third, &expires, &err),
-            err);
-    assert_true(expires - skrfs_wall_s() <= 60 && expires - skrfs_wall_s() >= 55);
+    static const struct {
+        const char *text;
+        int64_t expires_s, refresh_s; /* since 1970, or from now when small */
+    } cases[] = {
+            {"{\"access_token\":\"a.b-_~+/=\",\"expires_on\":\"1800000000\"}", 1800000000, 0},
+            {"{\"access_token\":\"a.b-_~+/=\",\"expires_on\":1800000001}", 1800000001, 0},
+            {"{\"access_token\":\"a.b-_~+/=\",\"expires_in\":\"600\"}", 600, 0},
+            {"{\"access_token\":\"a.b-_~+/=\",\"expires_in\":3599,\"refresh_in\":1800}", 3599,
+                    1800},
+            {"{\"access_token\":\"a.b-_~+/=\",\"expires_on\":\"1800000000\",\"refresh_on\":"
+             "\"1700000000\"}",
+                    1800000000, 1700000000},
+            /* A refresh after the end is none. */
+            {"{\"access_token\":\"a.b-_~+/=\",\"expires_in\":60,\"refresh_in\":90}", 60, 0},
+    };
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(cases); i++) {
+        struct skrfs_error err = {0};
+        auto_access_token token = ACCESS_TOKEN;
+        int64_t now = skrfs_wall_s(), past = cases[i].expires_s < 10000 ? now : 0;
+        assert_ok(read_token(cases[i].text, &token, &err), err);
+        assert_string_equal(skrfs_buf_text(&token.text), "a.b-_~+/=");
+        assert_in_range(token.expires_s, past + cases[i].expires_s, past + cases[i].expires_s + 30);
+        if (cases[i].refresh_s)
+            assert_in_range(
+                    token.refresh_s, past + cases[i].refresh_s, past + cases[i].refresh_s + 30);
+        else
+            assert_int_equal(token.refresh_s, 0);
+    }
 }
 
 static void refuses_odd_access_tokens(void **state) {
@@ -43,16 +54,16 @@ static void refuses_odd_access_tokens(void **state) {
             {"{\"access_token\":\"a\"}", "expires_on"},
             {"{\"access_token\":\"a\",\"expires_on\":\"-5\"}", "expires_on"},
             {"{\"access_token\":\"a\",\"expires_on\":\"99999999999999999999\"}", "expires_on"},
+            {"{\"access_token\":\"a\",\"expires_in\":9223372036854775807}", "expires_on"},
             {"{\"access_token\":\"a\",\"expires_on\":\"soon\"}", "expires_on"},
             {"<html>", "JSON"},
     };
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(cases); i++) {
         struct skrfs_error err = {0};
-        skrfs_autobuf token = SKRFS_BUF(0);
-        int64_t expires = -1;
-        assert_fails(read_token(cases[i].text, &token, &expires, &err), err, SKRFS_CLASS_BAD_ANSWER,
-                cases[i].why);
-        assert_int_equal(expires, -1);
+        auto_access_token token = ACCESS_TOKEN;
+        assert_fails(
+                read_token(cases[i].text, &token, &err), err, SKRFS_CLASS_BAD_ANSWER, cases[i].why);
+        assert_int_equal(token.text.len, 0);
     }
 }
 
@@ -82,7 +93,8 @@ static void asks_for_the_right_identity(void **state) {
                 cases[i].query);
         assert_string_equal(skrfs_buf_text(&url), wanted);
     }
-    static const char *const wrong[] = {"", "System", "client-id:", "client_id:x", "user"};
+    static const char *const wrong[] = {"", "System", "system:", "client-id:", "client_id:x",
+            "user", "workload:x", "secret-file:", "certificate-file", "workloads"};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(wrong); i++) {
         struct skrfs_error err = {0};
         enum skrfs_identity_kind kind;

@@ -124,7 +124,7 @@ static void serves_on_when_renewal_fails(void **state) {
                           "first") ", (400, '')],"
                                    "'POST /keys/disk/release': [(200, {'value': 'j'})]}");
     assert_ok(release(&world, &err), err);
-    world.cloud->slots[0].refresh_ns = skrfs_now_ns();
+    world.cloud->slots->refresh_ns = skrfs_now_ns();
     assert_ok(release(&world, &err), err);
     assert_ok(release(&world, &err), err);
     assert_int_equal(server_count(&world.server, "GET /metadata/identity"), 2);
@@ -147,12 +147,10 @@ static void gives_up_after_two_401(void **state) {
     auto_world world;
     begin(&world, "{" IDENTITY "'POST /keys/disk/release': [(401, '', {'WWW-Authenticate': 'Bearer "
                   "authorization=\"https://login.windows.net/t\", "
-                  "resource=\"https://managedhsm.azure.net\"', "
+                  "resource=\"https://vault.azure.net\"', "
                   "'x-ms-request-id': 'r-1'})]}");
     assert_fails(release(&world, &err), err, SKRFS_CLASS_REJECTED,
-            "wants one for 'https://managedhsm.azure.net', not 'https://vault.azure.net' (HTTP "
-            "401, request id "
-            "r-1)");
+            "access token is not taken by vault 'prod' (HTTP 401, request id r-1)");
     assert_int_equal(server_count(&world.server, "POST /keys/disk/release"), 2);
 }
 
