@@ -11,6 +11,7 @@
 
 struct guest_request {
     uint8_t version; /* of the messages: 1 */
+    uint8_t padding[7];
     uint64_t request, response;
     uint64_t error; /* firmware's below, hypervisor's above; set by the kernel when not 0 */
 };
@@ -20,6 +21,7 @@ struct ext_request {
     uint8_t report[SKRFS_SEV_REQUEST_LEN];
     uint64_t certificates;
     uint32_t certificates_len; /* whole pages; the length needed when it was too small */
+    uint32_t padding;
 };
 _Static_assert(sizeof(struct ext_request) == 112, "struct snp_ext_report_req");
 

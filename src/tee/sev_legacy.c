@@ -9,12 +9,12 @@
 #define RESPONSE_LEN 1280
 
 struct legacy_request {
-    uint8_t request_type, response_type, version;
-    uint16_t request_len;
+    uint8_t request_type, response_type, version, padding1;
+    uint16_t request_len, padding2;
     uint64_t request;
-    uint16_t response_len;
+    uint16_t response_len, padding3[3];
     uint64_t response;
-    uint32_t error; /* of the firmware */
+    uint32_t error, padding4; /* of the firmware */
 };
 _Static_assert(sizeof(struct legacy_request) == 40, "the guest request of Linux 5.15");
 

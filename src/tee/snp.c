@@ -29,14 +29,18 @@ static bool is_legacy(const char *path) {
     return strcmp(name ? name + 1 : path, "sev") == 0;
 }
 
-/* All ways are the same hardware's word: one that does not work leaves the next. The first reason
- * that is more than "not there" is the one to tell when none does. */
+/* All ways are the same hardware's word: one that does not work leaves the next. When none does,
+ * what is more than "not there" is what to tell. */
 static int try_source(struct skrfs_direct *direct, int opened, struct skrfs_source *source,
         struct skrfs_error *err, const struct skrfs_error *failed) {
+    struct skrfs_error before = *err;
     if (opened == 0)
         skrfs_direct_add(direct, source);
-    else if (err->kind == SKRFS_CLASS_NO_TEE)
+    else if (before.kind == SKRFS_CLASS_NO_TEE && failed->kind != SKRFS_CLASS_NO_TEE)
         *err = *failed;
+    else if (before.kind == SKRFS_CLASS_NO_TEE)
+        skrfs_fail(err, SKRFS_CLASS_NO_TEE, "%s%s%s", before.message, *before.message ? "; " : "",
+                failed->message);
     return opened;
 }
 
