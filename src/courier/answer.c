@@ -37,6 +37,7 @@ void skrfs_answer_begin(
 }
 
 void skrfs_answer_put_sealed(struct pen *pen, const struct skrfs_sealed_token *sealed) {
+    put_buf(pen, &sealed->clear);
     put_buf(pen, &sealed->inner_key);
     put_buf(pen, &sealed->iv);
     put_buf(pen, &sealed->tag);
@@ -157,12 +158,14 @@ int skrfs_answer_get_sealed(
         struct wire *wire, struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
     skrfs_autosealed sealed;
     skrfs_sealed_token_init(&sealed);
+    skrfs_wire_buf(wire, &sealed.clear);
     skrfs_wire_buf(wire, &sealed.inner_key);
     skrfs_wire_buf(wire, &sealed.iv);
     skrfs_wire_buf(wire, &sealed.tag);
     skrfs_wire_buf(wire, &sealed.cipher);
     if (!skrfs_wire_ended(wire))
         return malformed(err);
+    skrfs_buf_move(&ret_sealed->clear, &sealed.clear);
     skrfs_buf_move(&ret_sealed->inner_key, &sealed.inner_key);
     skrfs_buf_move(&ret_sealed->iv, &sealed.iv);
     skrfs_buf_move(&ret_sealed->tag, &sealed.tag);

@@ -33,6 +33,16 @@ static void put_name(struct pen *pen, uint64_t vault, const char *name, const ch
     skrfs_pen_text(pen, version ? version : "");
 }
 
+static void put_hardware(struct pen *pen, const struct skrfs_evidence *evidence) {
+    put_buf(pen, &evidence->report);
+    put_buf(pen, &evidence->runtime_data);
+    put_buf(pen, &evidence->init_data);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->certificates); i++)
+        put_buf(pen, &evidence->certificates[i]);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->endorsements); i++)
+        put_buf(pen, &evidence->endorsements[i]);
+}
+
 int skrfs_request_attest(const struct skrfs_evidence *evidence, uint64_t deadline_ns,
         struct skrfs_buf *out, struct skrfs_error *err) {
     struct pen pen = {.out = out, .err = err};
@@ -49,6 +59,7 @@ int skrfs_request_attest(const struct skrfs_evidence *evidence, uint64_t deadlin
     put_buf(&pen, &evidence->key_public);
     put_buf(&pen, &evidence->key_certify);
     put_buf(&pen, &evidence->key_certify_signature);
+    put_hardware(&pen, evidence);
     return pen.failed ? -1 : 0;
 }
 
@@ -98,6 +109,16 @@ static void get_name(struct wire *wire, struct request *request) {
     get_exact(wire, request->version, sizeof(request->version));
 }
 
+static void get_hardware(struct wire *wire, struct skrfs_evidence *evidence) {
+    skrfs_wire_buf(wire, &evidence->report);
+    skrfs_wire_buf(wire, &evidence->runtime_data);
+    skrfs_wire_buf(wire, &evidence->init_data);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->certificates); i++)
+        skrfs_wire_buf(wire, &evidence->certificates[i]);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->endorsements); i++)
+        skrfs_wire_buf(wire, &evidence->endorsements[i]);
+}
+
 static void get_evidence(struct wire *wire, struct skrfs_evidence *evidence) {
     evidence->kind = (enum skrfs_evidence_kind)skrfs_wire_u32(wire);
     get_exact(wire, evidence->nonce, sizeof(evidence->nonce));
@@ -115,6 +136,7 @@ static void get_evidence(struct wire *wire, struct skrfs_evidence *evidence) {
     skrfs_wire_buf(wire, &evidence->key_public);
     skrfs_wire_buf(wire, &evidence->key_certify);
     skrfs_wire_buf(wire, &evidence->key_certify_signature);
+    get_hardware(wire, evidence);
 }
 
 static void get_release(struct wire *wire, struct request *request) {

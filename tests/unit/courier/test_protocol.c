@@ -28,6 +28,13 @@ static void fill_evidence(struct skrfs_evidence *evidence) {
     fill(&evidence->key_public, 316, 8);
     fill(&evidence->key_certify, 140, 9);
     fill(&evidence->key_certify_signature, 256, 10);
+    fill(&evidence->report, 1184, 11);
+    fill(&evidence->runtime_data, 450, 12);
+    fill(&evidence->init_data, 77, 13);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->certificates); i++)
+        fill(&evidence->certificates[i], 4000 + i, (uint8_t)(14 + i));
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->endorsements); i++)
+        fill(&evidence->endorsements[i], 11000 + i, (uint8_t)(20 + i));
 }
 
 static void carries_evidence(void **state) {
@@ -55,6 +62,13 @@ static void carries_evidence(void **state) {
     same(&request.evidence.key_public, &evidence.key_public);
     same(&request.evidence.key_certify, &evidence.key_certify);
     same(&request.evidence.key_certify_signature, &evidence.key_certify_signature);
+    same(&request.evidence.report, &evidence.report);
+    same(&request.evidence.runtime_data, &evidence.runtime_data);
+    same(&request.evidence.init_data, &evidence.init_data);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence.certificates); i++)
+        same(&request.evidence.certificates[i], &evidence.certificates[i]);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence.endorsements); i++)
+        same(&request.evidence.endorsements[i], &evidence.endorsements[i]);
 }
 
 static void carries_a_release(void **state) {
