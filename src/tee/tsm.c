@@ -76,7 +76,7 @@ static void remove_leftovers(int dir) {
     DIR *listing = again < 0 ? NULL : fdopendir(again);
     if (!listing)
         return;
-    again = -1; /* the listing's */
+    (void)skrfs_take_fd(&again); /* the listing's */
     for (struct dirent *entry = readdir(listing); entry; entry = readdir(listing))
         if (is_leftover(entry->d_name, namespace))
             (void)unlinkat(dir, entry->d_name, AT_REMOVEDIR);
