@@ -12,6 +12,10 @@ enum { ATTEMPTS = 3, PAUSE_MS = 100 };
  * the firmware, so that nobody should ask again at once (drivers/virt/coco/sev-guest). */
 #define REST_NS (5 * SKRFS_SECOND_NS)
 
+/* How long a report is good for further requests: it is over the wrapping key and nothing else. A
+ * reader whose deadline is shorter than the firmware takes has the next one served by it. */
+#define KEEP_NS (60 * SKRFS_SECOND_NS)
+
 static struct skrfs_direct *cast(struct skrfs_tee *tee) {
     return (struct skrfs_direct *)tee;
 }
@@ -96,17 +100,57 @@ static void remember_refusal(struct skrfs_direct *direct, const struct skrfs_err
     direct->refused_until_ns = err->not_before_ns ? err->not_before_ns : until;
 }
 
-static int ask(struct skrfs_direct *direct, const uint8_t report_data[64],
+static int copy(const struct skrfs_buf *from, struct skrfs_buf *to, struct skrfs_error *err) {
+    return skrfs_buf_append(to, from->data, from->len, err);
+}
+
+static bool is_kept(const struct skrfs_direct *direct, const uint8_t report_data[64]) {
+    return skrfs_now_ns() < direct->kept_until_ns &&
+           memcmp(direct->kept_inspected.report_data, report_data, 64) == 0;
+}
+
+static int use_kept(const struct skrfs_direct *direct, struct skrfs_evidence *evidence,
+        struct skrfs_inspected *ret, struct skrfs_error *err) {
+    *ret = direct->kept_inspected;
+    if (copy(&direct->kept, &evidence->report, err) < 0)
+        return -1;
+    return copy(&direct->kept_table, &evidence->certificates[SKRFS_CERTS_REPORT], err);
+}
+
+static int keep(struct skrfs_direct *direct, const struct skrfs_evidence *evidence,
+        const struct skrfs_inspected *inspected, struct skrfs_error *err) {
+    direct->kept_until_ns = 0;
+    skrfs_buf_truncate(&direct->kept, 0);
+    skrfs_buf_truncate(&direct->kept_table, 0);
+    if (copy(&evidence->report, &direct->kept, err) < 0 ||
+            copy(&evidence->certificates[SKRFS_CERTS_REPORT], &direct->kept_table, err) < 0)
+        return -1;
+    direct->kept_inspected = *inspected;
+    direct->kept_until_ns = skrfs_now_ns() + KEEP_NS;
+    return 0;
+}
+
+static int ask_anew(struct skrfs_direct *direct, const uint8_t report_data[64],
         struct skrfs_evidence *evidence, struct skrfs_inspected *ret, struct skrfs_error *err) {
-    int result = -1;
-    pthread_mutex_lock(&direct->device);
     if (skrfs_now_ns() < direct->refused_until_ns) {
         *err = direct->refused;
-    } else {
-        result = ask_checked(direct, report_data, evidence, ret, err);
-        if (result < 0)
-            remember_refusal(direct, err);
+        return -1;
     }
+    if (ask_checked(direct, report_data, evidence, ret, err) == 0)
+        return keep(direct, evidence, ret, err);
+    remember_refusal(direct, err);
+    return -1;
+}
+
+/* *ret_source is NULL when the report is the one of before. */
+static int ask(struct skrfs_direct *direct, const uint8_t report_data[64],
+        struct skrfs_evidence *evidence, struct skrfs_inspected *ret, const char **ret_source,
+        struct skrfs_error *err) {
+    pthread_mutex_lock(&direct->device);
+    bool kept = is_kept(direct, report_data);
+    int result = kept ? use_kept(direct, evidence, ret, err)
+                      : ask_anew(direct, report_data, evidence, ret, err);
+    *ret_source = kept ? NULL : direct->sources[direct->source_first]->ops->name;
     pthread_mutex_unlock(&direct->device);
     return result;
 }
@@ -133,24 +177,21 @@ static int judge(const struct skrfs_direct *direct, const struct skrfs_inspected
 static int get_report(struct skrfs_direct *direct, struct skrfs_trace *trace,
         struct skrfs_evidence *evidence, struct skrfs_error *err) {
     struct skrfs_inspected inspected;
+    const char *source;
     uint8_t report_data[64] = {0};
     if (skrfs_hash(SKRFS_SHA256, evidence->runtime_data.data, evidence->runtime_data.len,
                 report_data, err) < 0)
         return -1;
     size_t step = skrfs_trace_begin(trace, "ask the hardware for a report");
-    if (ask(direct, report_data, evidence, &inspected, err) < 0)
+    if (ask(direct, report_data, evidence, &inspected, &source, err) < 0)
         return skrfs_trace_failed(trace, step, err);
     skrfs_trace_end(trace, step, "%zu octets over the wrapping key, %s", evidence->report.len,
-            direct->sources[direct->source_first]->ops->name);
+            source ? source : "as a moment ago");
     step = skrfs_trace_begin(trace, "check the report");
     if (judge(direct, &inspected, err) < 0)
         return skrfs_trace_failed(trace, step, err);
     skrfs_trace_end(trace, step, inspected.debug ? "a debug one, as allowed" : "not a debug one");
     return 0;
-}
-
-static int copy(const struct skrfs_buf *from, struct skrfs_buf *to, struct skrfs_error *err) {
-    return skrfs_buf_append(to, from->data, from->len, err);
 }
 
 static int add_files(const struct skrfs_direct *direct, struct skrfs_evidence *evidence,
@@ -230,6 +271,8 @@ void skrfs_direct_close(struct skrfs_tee *tee) {
         skrfs_buf_done(&direct->endorsements[i]);
     skrfs_buf_done(&direct->init_data);
     skrfs_buf_done(&direct->runtime);
+    skrfs_buf_done(&direct->kept);
+    skrfs_buf_done(&direct->kept_table);
     skrfs_pkey_free(direct->key);
     pthread_mutex_destroy(&direct->device);
     pthread_mutex_destroy(&direct->lock);
@@ -245,6 +288,8 @@ static void init(struct skrfs_direct *direct) {
         direct->endorsements[i] = SKRFS_BUF(SKRFS_ENDORSEMENT_MAX);
     direct->init_data = SKRFS_BUF(SKRFS_INIT_DATA_MAX);
     direct->runtime = SKRFS_BUF(SKRFS_RUNTIME_DATA_MAX);
+    direct->kept = SKRFS_BUF(SKRFS_HARDWARE_REPORT_MAX);
+    direct->kept_table = SKRFS_BUF(SKRFS_CERTIFICATES_MAX);
 }
 
 int skrfs_direct_new(const struct skrfs_tee_ops *ops, enum skrfs_evidence_kind kind,

@@ -78,7 +78,7 @@ static int judge_type(const char *path, const char *type, struct skrfs_error *er
     return skrfs_fail(err, SKRFS_CLASS_CONFIG,
             "%s says %s, which the attestation service does not take: the manifest needs "
             "sgx.remote_attestation = \"dcap\"",
-            path, type);
+            path, *type ? type : "nothing");
 }
 
 static int look_at_type(const char *path, struct skrfs_error *err) {

@@ -116,6 +116,9 @@ struct skrfs_direct {
     size_t source_count, source_first;
     struct skrfs_error refused; /* the last failure, given again until `refused_until_ns` */
     uint64_t refused_until_ns;
+    struct skrfs_buf kept, kept_table; /* the last answer, used again until `kept_until_ns` */
+    struct skrfs_inspected kept_inspected;
+    uint64_t kept_until_ns;
     pthread_mutex_t lock; /* guards the members below */
     struct skrfs_pkey *key;
     char kid[64];

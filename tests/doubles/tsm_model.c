@@ -338,12 +338,24 @@ static void take_locked(struct handle *handle) {
     report->write_generation++;
 }
 
+static void flush_locked(struct handle *handle) {
+    if (handle->writing)
+        take_locked(handle);
+    handle->writing = false;
+    handle->written_len = 0;
+}
+
+void tsm_flush(int number) {
+    pthread_mutex_lock(&lock);
+    flush_locked(handles[number]);
+    pthread_mutex_unlock(&lock);
+}
+
 void tsm_close(int number) {
     pthread_mutex_lock(&lock);
     struct handle *handle = handles[number];
     handles[number] = NULL;
-    if (handle->writing)
-        take_locked(handle);
+    flush_locked(handle);
     if (--handle->of->opened == 0 && handle->of->removed)
         report_free(handle->of);
     free(handle);

@@ -48,7 +48,9 @@ const char *tsm_attribute_name(unsigned index);
 int tsm_open(const char *folder, const char *attribute, int flags);
 ssize_t tsm_read(int handle, void *data, size_t len, off_t offset);
 ssize_t tsm_write(int handle, const void *data, size_t len);
-/* Takes what was written, and throws the result away. */
+/* What close(2) does at once, with a result that is thrown away: takes what was written. */
+void tsm_flush(int handle);
+/* Ends a handle, flushing it. */
 void tsm_close(int handle);
 
 #endif

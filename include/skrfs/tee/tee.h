@@ -62,10 +62,11 @@ struct skrfs_tee_ops {
     const char *name; /* "azure-cvm" */
     /* Evidence bound to a wrapping key. `nonce` goes into the token. `fresh` wants a key never used
      * before; otherwise it is the one of the last collect, as long as boot measurements and TPM are
-     * the same. `trace` may be NULL; *ret_evidence and *ret_key are overwritten, not freed. May
-     * take a minute: firmware answers one guest at a time. Evidence that
-     * contradicts itself is REJECTED, what the platform has not provisioned yet is UNAVAILABLE and
-     * retryable. */
+     * the same; with hardware that the guest asks itself, its report over that key too may be the
+     * one of the last minute. `trace` may be NULL; *ret_evidence and *ret_key are overwritten, not
+     * freed. May take a minute: firmware answers one guest at a time. Evidence that contradicts
+     * itself is REJECTED, what the platform has not provisioned yet is UNAVAILABLE and retryable.
+     */
     int (*collect)(struct skrfs_tee *tee, const char *nonce, bool fresh, struct skrfs_trace *trace,
             struct skrfs_evidence *ret_evidence, struct skrfs_tee_key *ret_key,
             struct skrfs_error *err);

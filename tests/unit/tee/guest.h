@@ -18,7 +18,9 @@ struct guest {
     char attestation[96]; /* Gramine's folder */
     bool debug;           /* what is asked for is a debug guest's report */
     uint8_t host_data[32];
-    bool cut; /* reports are too short */
+    bool cut;         /* reports are too short */
+    int quote_errnum; /* of opening Gramine's quote; 0: it is made */
+    unsigned quotes;  /* made */
 };
 extern struct guest guest;
 
@@ -31,6 +33,7 @@ int guest_teardown(void **state);
 void guest_add_tsm(const char *provider);
 void guest_add_device(void); /* /dev/sev-guest, by sev_settings */
 void guest_add_legacy(enum sev_driver driver);
+void guest_add_gramine(const char *type); /* what attestation_type says */
 /* A file below guest.dir. */
 void guest_write(const char *name, const void *data, size_t len);
 
@@ -42,11 +45,12 @@ int guest_collect(struct skrfs_tee *tee, bool fresh, struct skrfs_evidence *evid
         struct skrfs_tee_key *key, struct skrfs_error *err);
 /* Collecting fails so. */
 void guest_collect_fails(struct skrfs_tee *tee, enum skrfs_class kind, const char *why);
-/* Collecting succeeds, with evidence that is thrown away. */
+/* Collecting for a fresh key, and so with a fresh report, succeeds. */
 void guest_collect_ok(struct skrfs_tee *tee);
 
 /* Reports in the hardware's format, not signed. */
 void guest_snp_report(const uint8_t report_data[64], struct skrfs_buf *out);
 void guest_td_quote(const uint8_t report_data[64], struct skrfs_buf *out);
+void guest_sgx_quote(const uint8_t report_data[64], struct skrfs_buf *out);
 
 #endif

@@ -75,6 +75,28 @@ static void a_key_stays_until_a_fresh_one_is_asked_for(void **state) {
     assert_string_equal(kids[2], kids[3]);
 }
 
+/* A report says nothing but whose the key is: one of a moment ago does for it, and for no other. */
+static void a_report_is_used_again_for_the_same_key(void **state) {
+    (void)state;
+    guest_add_device();
+    autotee *tee = guest_open("snp");
+    for (unsigned i = 0; i < 6; i++) {
+        struct skrfs_error err = {0};
+        autokey key = {.rsa = NULL};
+        struct skrfs_snp snp;
+        uint8_t digest[32];
+        skrfs_autoevidence evidence;
+        skrfs_evidence_init(&evidence);
+        collect(tee, i == 3, &evidence, &key);
+        assert_int_equal(sev_counts.firmware, i < 3 ? 1 : 2);
+        assert_ok(skrfs_snp_parse(skrfs_buf_bytes(&evidence.report), &snp, &err), err);
+        assert_ok(skrfs_hash(SKRFS_SHA256, evidence.runtime_data.data, evidence.runtime_data.len,
+                          digest, &err),
+                err);
+        assert_memory_equal(snp.report_data, digest, 32);
+    }
+}
+
 static void a_clear_token_is_taken_and_no_sealed_one(void **state) {
     struct skrfs_error err = {0};
     autokey key = {.rsa = NULL};
@@ -230,7 +252,7 @@ static void init_data_must_be_the_guests(void **state) {
     assert_ok(open_with(data, &tee, &err), err);
     guest_collect_fails(tee, SKRFS_CLASS_REJECTED, "host data");
     assert_ok(skrfs_hash(SKRFS_SHA256, data, strlen(data), guest.host_data, &err), err);
-    collect(tee, false, &evidence, &key);
+    collect(tee, true, &evidence, &key);
     assert_string_equal(skrfs_buf_text(&evidence.init_data), data);
     struct skrfs_tee_options options = guest_options("snp");
     options.init_data_file = "/nonexistent/init.json";
@@ -276,7 +298,7 @@ static void a_trace_tells_the_steps(void **state) {
         assert_false(trace.steps[i].failed);
     sev_settings.wiped = true;
     struct skrfs_tee_key no_key;
-    assert_int_equal(tee->ops->collect(tee, NONCE, false, &trace, &none, &no_key, &err), -1);
+    assert_int_equal(tee->ops->collect(tee, NONCE, true, &trace, &none, &no_key, &err), -1);
     assert_true(trace.steps[trace.count - 1].failed);
 }
 
@@ -304,6 +326,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
             GUEST_TEST(the_runtime_data_names_the_key),
             GUEST_TEST(a_key_stays_until_a_fresh_one_is_asked_for),
+            GUEST_TEST(a_report_is_used_again_for_the_same_key),
             GUEST_TEST(a_clear_token_is_taken_and_no_sealed_one),
             GUEST_TEST(what_is_wrapped_to_it_is_unwrapped),
             GUEST_TEST(what_is_too_short_or_anothers_is_not),
