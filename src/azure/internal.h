@@ -174,6 +174,7 @@ struct vault_call {
     const char *path; /* "/keys/name?api-version=..." */
     struct skrfs_bytes body;
     size_t answer_max;
+    const char *what, *name; /* "show the key", the key's name; for messages about keys */
 };
 int skrfs_vault_call(struct skrfs_cloud *cloud, struct vault *vault, const struct vault_call *call,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_http_answer *ret_answer,
@@ -187,16 +188,42 @@ int skrfs_release_body(const struct skrfs_release_ask *ask, struct skrfs_buf *ou
 int skrfs_release_answer(struct skrfs_bytes body, struct skrfs_buf *ret_jws,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* forbidden.c: what a 403 is about, as far as its body tells. */
+enum forbidden {
+    FORBIDDEN_UNTOLD,
+    FORBIDDEN_NETWORK, /* firewall or private link */
+    FORBIDDEN_ROLE,
+    FORBIDDEN_TOKEN,  /* the attestation token cannot be verified */
+    FORBIDDEN_POLICY, /* the key's release policy */
+};
+enum forbidden skrfs_forbidden_kind(struct skrfs_bytes body);
+/* A Managed HSM, by the audience of its tokens. */
+bool skrfs_vault_is_hsm(const struct vault *vault);
+
 /* explain.c: turns a release's 403 into what stands in the way. Returns -1. */
 int skrfs_release_forbidden(struct skrfs_cloud *cloud, const struct skrfs_release_ask *ask,
         uint64_t deadline_ns, struct skrfs_trace *trace, const struct skrfs_http_answer *answer,
         struct skrfs_error *err);
 /* Which part of it the policy is: a sentence. `key` NULL: it could not be read. */
-void skrfs_forbidden_reason(
+void skrfs_forbidden_reason(enum forbidden kind, const struct vault *vault,
         const struct skrfs_vault_key *key, struct skrfs_bytes token, char *out, size_t size);
 
 /* key.c */
 int skrfs_vault_key_parse(struct skrfs_bytes body, struct skrfs_vault_key *ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A call whose answer of 200 is a key. */
+int skrfs_key_call(struct skrfs_cloud *cloud, size_t vault, const struct vault_call *call,
+        uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* key_refusal.c: says why a call about keys was refused. Returns -1. */
+int skrfs_key_refuse(const struct vault *vault, const struct skrfs_http_answer *answer,
+        const struct vault_call *call, struct skrfs_error *err);
+
+/* key_write.c: the bodies of requests. `jwk` as skrfs_key_encode writes it. */
+int skrfs_key_import_body(const struct skrfs_key_wish *wish, const struct skrfs_secret *jwk,
+        struct skrfs_secret **ret_body, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_key_policy_body(struct skrfs_bytes policy, bool immutable, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_key_create_body(const struct skrfs_key_wish *wish, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

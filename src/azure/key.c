@@ -1,4 +1,4 @@
-/* Keys as a vault tells of them: show, create, list. */
+/* Keys as a vault tells of them: show, list. */
 #include "internal.h"
 
 #include <skrfs/policy/policy.h>
@@ -99,28 +99,17 @@ int skrfs_vault_key_parse(
     return 0;
 }
 
-static int refuse(const struct vault *vault, const struct skrfs_http_answer *answer,
-        const char *what, const char *name, struct skrfs_error *err) {
-    if (answer->status == 404)
-        return skrfs_refusal_fail(answer, SKRFS_CLASS_NOT_FOUND, err, "vault '%s' has no key '%s'",
-                vault->config.name, name);
-    return skrfs_refusal_fail(answer, skrfs_status_class(answer->status), err,
-            "vault '%s' does not %s", vault->config.name, what);
-}
-
-/* A call whose answer of 200 is a key. */
-static int call_for_key(struct skrfs_cloud *cloud, size_t index, const struct vault_call *call,
-        const char *what, const char *name, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
-        struct skrfs_error *err) {
+int skrfs_key_call(struct skrfs_cloud *cloud, size_t index, const struct vault_call *call,
+        uint64_t deadline_ns, struct skrfs_vault_key *ret_key, struct skrfs_error *err) {
     struct vault *vault = NULL;
     skrfs_autoanswer answer = {0};
     if (skrfs_cloud_vault_at(cloud, index, &vault, err) < 0 ||
             skrfs_vault_call(cloud, vault, call, deadline_ns, NULL, &answer, err) < 0)
         return -1;
     if (answer.status != 200)
-        return refuse(vault, &answer, what, name, err);
+        return skrfs_key_refuse(vault, &answer, call, err);
     if (skrfs_vault_key_parse(skrfs_buf_bytes(&answer.body), ret_key, err) < 0)
-        return skrfs_wrap(err, "vault '%s', key '%s'", vault->config.name, name);
+        return skrfs_wrap(err, "vault '%s', key '%s'", vault->config.name, call->name);
     return 0;
 }
 
@@ -130,58 +119,12 @@ int skrfs_cloud_key_show(struct skrfs_cloud *cloud, size_t vault, const char *na
     skrfs_autobuf path = SKRFS_BUF(URL_MAX);
     if (skrfs_vault_path(name, version, NULL, &path, err) < 0)
         return -1;
-    const struct vault_call call = {
-            .method = "GET", .path = skrfs_buf_text(&path), .answer_max = SMALL_ANSWER_MAX * 2};
-    return call_for_key(cloud, vault, &call, "show the key", name, deadline_ns, ret_key, err);
-}
-
-static int set_size_and_curve(
-        struct skrfs_json *json, const struct skrfs_key_wish *wish, struct skrfs_error *err) {
-    struct skrfs_json *value = NULL;
-    if (wish->size && (skrfs_json_pack(&value, err, "i", (int)wish->size) < 0 ||
-                              skrfs_json_set(json, "key_size", value, err) < 0))
-        return -1;
-    if (wish->curve && (skrfs_json_pack(&value, err, "s", wish->curve) < 0 ||
-                               skrfs_json_set(json, "crv", value, err) < 0))
-        return -1;
-    return 0;
-}
-
-int skrfs_key_create_body(
-        const struct skrfs_key_wish *wish, struct skrfs_buf *out, struct skrfs_error *err) {
-    skrfs_autojson *json = NULL;
-    skrfs_autobuf data = SKRFS_BUF(SKRFS_POLICY_MAX * 2);
-    struct skrfs_json *attributes = NULL, *policy = NULL;
-    if (wish->policy.len == 0)
-        return skrfs_fail(
-                err, SKRFS_CLASS_CONFIG, "a key that can be released needs a release policy");
-    if (skrfs_base64_encode(SKRFS_BASE64URL, wish->policy.data, wish->policy.len, &data, err) < 0 ||
-            skrfs_json_pack(&json, err, "{s:s}", "kty", wish->kty) < 0 ||
-            set_size_and_curve(json, wish, err) < 0 ||
-            skrfs_json_pack(&attributes, err, "{s:b}", "exportable", 1) < 0 ||
-            skrfs_json_set(json, "attributes", attributes, err) < 0 ||
-            skrfs_json_pack(&policy, err, "{s:b, s:s}", "immutable", wish->immutable ? 1 : 0,
-                    "data", skrfs_buf_text(&data)) < 0 ||
-            skrfs_json_set(json, "release_policy", policy, err) < 0)
-        return -1;
-    return skrfs_json_print(json, false, out, err);
-}
-
-int skrfs_cloud_key_create(struct skrfs_cloud *cloud, size_t vault,
-        const struct skrfs_key_wish *wish, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
-        struct skrfs_error *err) {
-    skrfs_autobuf path = SKRFS_BUF(URL_MAX), body = SKRFS_BUF(SKRFS_POLICY_MAX * 4);
-    if (skrfs_vault_path(wish->name, NULL, "create", &path, err) < 0 ||
-            skrfs_key_create_body(wish, &body, err) < 0)
-        return -1;
-    const struct vault_call call = {
-            .method = "POST",
+    const struct vault_call call = {.method = "GET",
             .path = skrfs_buf_text(&path),
-            .body = skrfs_buf_bytes(&body),
             .answer_max = SMALL_ANSWER_MAX * 2,
-    };
-    return call_for_key(
-            cloud, vault, &call, "create the key", wish->name, deadline_ns, ret_key, err);
+            .what = "show the key",
+            .name = name};
+    return skrfs_key_call(cloud, vault, &call, deadline_ns, ret_key, err);
 }
 
 /* The link's path and query, when it leads to the same host; vaults write ":443" into it. */
@@ -234,12 +177,15 @@ int skrfs_cloud_key_list(struct skrfs_cloud *cloud, size_t index, uint64_t deadl
     for (unsigned page = 0; page < LIST_PAGES_MAX; page++) {
         skrfs_autoanswer answer = {0};
         skrfs_autobuf next = SKRFS_BUF(URL_MAX);
-        const struct vault_call call = {
-                .method = "GET", .path = skrfs_buf_text(&path), .answer_max = SMALL_ANSWER_MAX * 2};
+        const struct vault_call call = {.method = "GET",
+                .path = skrfs_buf_text(&path),
+                .answer_max = SMALL_ANSWER_MAX * 2,
+                .what = "list its keys",
+                .name = ""};
         if (skrfs_vault_call(cloud, vault, &call, deadline_ns, NULL, &answer, err) < 0)
             return -1;
         if (answer.status != 200)
-            return refuse(vault, &answer, "list its keys", "", err);
+            return skrfs_key_refuse(vault, &answer, &call, err);
         if (skrfs_key_page(skrfs_buf_bytes(&answer.body), vault->config.url, each, context, &next,
                     err) < 0)
             return skrfs_wrap(err, "vault '%s'", vault->config.name);

@@ -156,8 +156,8 @@ int skrfs_cloud_key_create(struct skrfs_cloud *cloud, size_t vault,
         const struct skrfs_key_wish *wish, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* Puts key material of the caller's in: `jwk` is a private JWK, in secret memory until it is in the
- * request. */
+/* Puts key material of the caller's in: `jwk` is a private JWK as skrfs_key_encode writes it, in
+ * secret memory until libcurl sends it. Its type becomes the wish's; size and curve are its own. */
 int skrfs_cloud_key_import(struct skrfs_cloud *cloud, size_t vault,
         const struct skrfs_key_wish *wish, const struct skrfs_secret *jwk, uint64_t deadline_ns,
         struct skrfs_vault_key *ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;

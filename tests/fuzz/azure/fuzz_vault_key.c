@@ -21,8 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 key.public.xy_len > SKRFS_EC_MAX)
             abort();
         char reason[700];
-        skrfs_forbidden_reason(&key, body, reason, sizeof(reason));
+        const struct vault vault = {.resource = "https://managedhsm.azure.net"};
+        for (int kind = FORBIDDEN_UNTOLD; kind <= FORBIDDEN_POLICY; kind++)
+            skrfs_forbidden_reason(
+                    (enum forbidden)kind, &vault, &key, body, reason, sizeof(reason));
     }
+    (void)skrfs_forbidden_kind(body);
     size_t told = 0;
     skrfs_autobuf next = SKRFS_BUF(URL_MAX), jws = SKRFS_BUF(SKRFS_JWS_MAX);
     if (skrfs_key_page(body, "https://v.vault.azure.net", each_key, &told, &next, &err) == 0 &&

@@ -27,8 +27,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         key = self.command + " " + self.path.split("?")[0]
         with lock:
             with open(folder + "/log", "a") as log:
-                log.write("%s %s auth=%s body=%s\n" % (
-                    self.command, self.path, self.headers.get("Authorization", "-"), body))
+                log.write("%s %s auth=%s body=%s type=%s identity=%s\n" % (
+                    self.command, self.path, self.headers.get("Authorization", "-"), body,
+                    self.headers.get("Content-Type", "-"), self.headers.get("X-IDENTITY-HEADER", "-")))
             answers = routes.get(key) or [(418, "no route")]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         text = answer[1] if isinstance(answer[1], str) else json.dumps(answer[1])
@@ -40,7 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = answer
+    do_GET = do_POST = do_PUT = do_PATCH = answer
 
     def log_message(self, *args):
         pass
@@ -57,7 +58,7 @@ def start(context):
 
 subprocess.run(
     ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-     "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+     "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:*.vault.localhost",
      "-keyout", folder + "/key.pem", "-out", folder + "/ca.pem"],
     check=True, stderr=subprocess.DEVNULL)
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
