@@ -18,7 +18,13 @@
 #define MAA_REQUEST_MAX ((size_t)4 * 1024 * 1024)
 #define PROOF_MAX (SKRFS_PEM_MAX + SKRFS_TD_QUOTE_MAX) /* certificates or a TD quote */
 #define URL_MAX ((size_t)2048)
-#define THIM_ENTRIES 4
+#define KEPT_CHAINS 4
+
+/* Where the certificates of AMD's chips are; api-version and shape of Azure's cache as the side-car
+ * microsoft/confidential-sidecar-containers uses them. */
+#define CACHE_URL "https://global.acccache.azure.net"
+#define CACHE_API_VERSION "2020-10-15-preview"
+#define KDS_URL "https://kdsintf.amd.com"
 
 /* One access token, shared by the vaults that ask for the same. */
 struct token_slot {
@@ -52,7 +58,7 @@ struct vault {
 };
 
 /* A certificate chain that verified a report; a chip and its reported TCB have exactly one. */
-struct thim_entry {
+struct kept_chain {
     uint8_t chip_id[64];
     uint64_t reported_tcb;
     struct skrfs_buf pem;
@@ -74,9 +80,12 @@ struct skrfs_cloud {
     pthread_mutex_t slots_lock;
     struct token_slot *slots;
     struct os_facts os;
-    pthread_mutex_t thim_lock;
-    struct thim_entry thim[THIM_ENTRIES];
-    unsigned thim_next;
+    enum skrfs_cert_source certs[SKRFS_CERTS_SOURCES]; /* in this order */
+    size_t certs_count;
+    const char *cache, *kds;
+    pthread_mutex_t chains_lock;
+    struct kept_chain chains[KEPT_CHAINS];
+    unsigned chains_next;
 };
 
 /* cloud.c */
@@ -142,15 +151,45 @@ int skrfs_vault_login_heed(struct skrfs_cloud *cloud, struct vault *vault,
 int skrfs_vault_login_refused(const struct vault *vault, const struct token_slot *slot,
         const struct skrfs_http_answer *answer, struct skrfs_error *err);
 
-/* thim.c: appends the PEM of the chain that verifies the report. */
-int skrfs_thim_chain(struct skrfs_cloud *cloud, struct skrfs_bytes report, uint64_t deadline_ns,
-        struct skrfs_trace *trace, struct skrfs_buf *ret_pem,
+/* retry.c: what is tried again, and how. */
+enum retry_of {
+    RETRY_IDENTITY,  /* managed identities */
+    RETRY_HOST,      /* certificates and quotes from the host */
+    RETRY_HOST_ONCE, /* the same where there is something else to try */
+    RETRY_SERVICE,   /* MAA, vaults, Entra ID, Azure's certificate cache */
+    RETRY_AMD,       /* AMD's key distribution service */
+};
+struct skrfs_http_retry skrfs_retry(enum retry_of of);
+
+/* certs.c: appends the PEM of the chain that verifies the report, from the configured sources, or
+ * from THIM alone when `evidence` is NULL. */
+int skrfs_certs_chain(struct skrfs_cloud *cloud, struct skrfs_bytes report,
+        const struct skrfs_evidence *evidence, uint64_t deadline_ns, struct skrfs_trace *trace,
+        struct skrfs_buf *ret_pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The chain's leaf signed the report and is made for its chip and TCB. */
+int skrfs_certs_fit(struct skrfs_bytes report, struct skrfs_bytes pem,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* thim.c: the chain that the host has for this report; one that does not fit is UNAVAILABLE. */
+int skrfs_thim_fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report,
+        const struct skrfs_snp *snp, uint64_t deadline_ns, struct skrfs_buf *pem,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_thim_answer(struct skrfs_bytes body, struct skrfs_buf *pem, char ret_tcbm[17],
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* The chain's leaf signed the report and is made for its chip and TCB. */
-int skrfs_thim_fits(struct skrfs_bytes report, struct skrfs_bytes pem,
+
+/* certs_remote.c */
+int skrfs_cache_fetch(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
+        struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_cache_answer(
+        struct skrfs_bytes body, struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The leaf alone. */
+int skrfs_kds_fetch(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
+        struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_kds_path(const struct skrfs_snp *snp, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* What is above it. */
+int skrfs_kds_chain(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
+        struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* tdquote.c: appends the quote of this TD report. */
 int skrfs_tdquote_get(struct skrfs_cloud *cloud, struct skrfs_bytes report, uint64_t deadline_ns,
@@ -163,8 +202,19 @@ int skrfs_tdquote_answer(struct skrfs_bytes body, struct skrfs_bytes report,
  * quote. */
 int skrfs_maa_request(const struct skrfs_evidence *evidence, struct skrfs_bytes proof,
         const struct os_facts *os, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* maa.c: a sealed token out of the answer; `ret_sealed` is empty. */
+/* maa_hardware.c: that of the other kinds; `chain_pem` is of SNP alone. */
+int skrfs_maa_hardware_request(const struct skrfs_evidence *evidence, struct skrfs_bytes chain_pem,
+        struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* maa_json.c: sets a member to base64 of the given kind (enum skrfs_base64). */
+int skrfs_maa_encoded(enum skrfs_base64 kind, struct skrfs_bytes data, struct skrfs_json **ret_json,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_maa_set(struct skrfs_json *object, const char *name, enum skrfs_base64 kind,
+        struct skrfs_bytes data, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* maa_answer.c: a sealed token out of the answer to a confidential VM, and a token as it is out of
+ * that to the others; `ret_sealed` is empty. */
 int skrfs_maa_answer(struct skrfs_bytes body, struct skrfs_sealed_token *ret_sealed,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_maa_clear_answer(struct skrfs_bytes body, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* vault.c: a call with an access token; an answer of 401 is tried once more with a new one. */

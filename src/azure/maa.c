@@ -1,77 +1,26 @@
-/* Microsoft Azure Attestation: POST /attest/AzureGuest and its sealed answer. */
+/* Microsoft Azure Attestation: POST /attest/..., one for each kind of evidence. */
 #include "internal.h"
 
 #include <string.h>
 
-static int check_parameters(const struct skrfs_json *json, struct skrfs_error *err) {
-    const struct skrfs_json *parameters = NULL;
-    const char *cipher = NULL, *mode = NULL;
-    if (skrfs_json_need_object(json, "EncryptionParams", &parameters, err) < 0 ||
-            skrfs_json_need_string(parameters, "Cipher", &cipher, err) < 0 ||
-            skrfs_json_need_string(parameters, "BlockMode", &mode, err) < 0)
-        return -1;
-    if (strcmp(cipher, "AES") != 0 || strcmp(mode, "ChainingModeGCM") != 0)
-        return skrfs_fail(
-                err, SKRFS_CLASS_BAD_ANSWER, "it is sealed with another cipher than AES-GCM");
-    return 0;
-}
+/* Which request a kind of evidence goes to. The versions are the ones that the clients known to
+ * work use: Microsoft's guest attestation library, its confidential containers, and the newest
+ * stable specification. */
+static const struct call {
+    const char *name, *api_version;
+} calls[] = {
+        [SKRFS_EVIDENCE_CVM] = {"AzureGuest", "2020-10-01"},
+        [SKRFS_EVIDENCE_SNP] = {"SevSnpVm", "2022-08-01"},
+        [SKRFS_EVIDENCE_TDX] = {"TdxVm", "2025-06-01"},
+        [SKRFS_EVIDENCE_SGX] = {"SgxEnclave", "2022-08-01"},
+};
 
-static int read_sealed(
-        const struct skrfs_json *json, struct skrfs_sealed_token *sealed, struct skrfs_error *err) {
-    const int any = SKRFS_BASE64_ANY;
-    if (check_parameters(json, err) < 0 ||
-            skrfs_json_need_base64(json, "EncryptedInnerKey", any, &sealed->inner_key, err) < 0 ||
-            skrfs_json_need_base64(
-                    skrfs_json_get(json, "EncryptionParams"), "Iv", any, &sealed->iv, err) < 0 ||
-            skrfs_json_need_base64(json, "AuthenticationData", any, &sealed->tag, err) < 0 ||
-            skrfs_json_need_base64(json, "Jwt", any, &sealed->cipher, err) < 0)
-        return -1;
-    if (sealed->inner_key.len != 256 || sealed->iv.len != 12 || sealed->tag.len != 16 ||
-            sealed->cipher.len == 0)
-        return skrfs_fail(
-                err, SKRFS_CLASS_BAD_ANSWER, "a part of the sealed token has a wrong length");
-    return 0;
-}
-
-int skrfs_maa_answer(
-        struct skrfs_bytes body, struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
-    skrfs_autojson *outer = NULL, *inner = NULL;
-    skrfs_autobuf text = SKRFS_BUF(MAA_ANSWER_MAX);
-    skrfs_autosealed sealed;
-    skrfs_sealed_token_init(&sealed);
-    if (skrfs_json_parse((const char *)body.data, body.len, MAA_ANSWER_MAX, &outer, err) < 0 ||
-            skrfs_json_need_base64(outer, "token", SKRFS_BASE64_ANY, &text, err) < 0 ||
-            skrfs_json_parse(skrfs_buf_text(&text), text.len, MAA_ANSWER_MAX, &inner, err) < 0 ||
-            read_sealed(inner, &sealed, err) < 0)
-        return -1;
-    skrfs_buf_move(&ret_sealed->inner_key, &sealed.inner_key);
-    skrfs_buf_move(&ret_sealed->iv, &sealed.iv);
-    skrfs_buf_move(&ret_sealed->tag, &sealed.tag);
-    skrfs_buf_move(&ret_sealed->cipher, &sealed.cipher);
-    return 0;
-}
-
-/* What stands behind the report: the chip's certificates or the TD quote. */
-static int get_proof(struct skrfs_cloud *cloud, const struct skrfs_hcl *hcl, uint64_t deadline_ns,
-        struct skrfs_trace *trace, struct skrfs_buf *proof, struct skrfs_error *err) {
-    if (hcl->kind == SKRFS_HCL_SNP)
-        return skrfs_thim_chain(cloud, hcl->hardware, deadline_ns, trace, proof, err);
-    return skrfs_tdquote_get(cloud, hcl->hardware, deadline_ns, trace, proof, err);
-}
-
-static int send_request(struct skrfs_cloud *cloud, struct skrfs_bytes body, uint64_t deadline_ns,
-        struct skrfs_http_answer *ret_answer, struct skrfs_error *err) {
-    static const long statuses[] = {408, 429, 0};
-    const struct skrfs_http_retry retry = {
-            .attempts = 4,
-            .base_ns = SKRFS_SECOND_NS,
-            .max_ns = 8 * SKRFS_SECOND_NS,
-            .statuses = statuses,
-            .transport = true,
-    };
+static int send_request(struct skrfs_cloud *cloud, const struct call *call, struct skrfs_bytes body,
+        uint64_t deadline_ns, struct skrfs_http_answer *ret_answer, struct skrfs_error *err) {
+    const struct skrfs_http_retry retry = skrfs_retry(RETRY_SERVICE);
     skrfs_autobuf url = SKRFS_BUF(URL_MAX);
-    if (skrfs_buf_printf(&url, err, "%s/attest/AzureGuest?api-version=" SKRFS_MAA_API_VERSION,
-                cloud->attestation) < 0)
+    if (skrfs_buf_printf(&url, err, "%s/attest/%s?api-version=%s", cloud->attestation, call->name,
+                call->api_version) < 0)
         return -1;
     const struct skrfs_http_request request = {
             .method = "POST",
@@ -84,48 +33,74 @@ static int send_request(struct skrfs_cloud *cloud, struct skrfs_bytes body, uint
     return skrfs_http_send(cloud->http, &request, &retry, ret_answer, err);
 }
 
-static int ask(struct skrfs_cloud *cloud, struct skrfs_bytes body, uint64_t deadline_ns,
-        struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
-    skrfs_autoanswer answer = {0};
-    if (send_request(cloud, body, deadline_ns, &answer, err) < 0)
-        return skrfs_wrap(err, "the attestation service");
-    if (answer.status == 200) {
-        if (skrfs_maa_answer(skrfs_buf_bytes(&answer.body), ret_sealed, err) < 0)
-            return skrfs_wrap(err, "the attestation service's token");
-        return 0;
-    }
-    if (answer.status == 404)
-        return skrfs_refusal_fail(&answer, SKRFS_CLASS_REJECTED, err,
+static int refused(const struct skrfs_cloud *cloud, const struct skrfs_http_answer *answer,
+        struct skrfs_error *err) {
+    if (answer->status == 404)
+        return skrfs_refusal_fail(answer, SKRFS_CLASS_REJECTED, err,
                 "%s is no attestation service (see [attestation] url =)", cloud->attestation);
-    enum skrfs_class kind = skrfs_status_class(answer.status);
-    return skrfs_refusal_fail(&answer, kind, err, "the attestation service %s",
+    enum skrfs_class kind = skrfs_status_class(answer->status);
+    return skrfs_refusal_fail(answer, kind, err, "the attestation service %s",
             kind == SKRFS_CLASS_REJECTED ? "refuses this machine's evidence" : "gives no token");
 }
 
-static int attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
-        struct skrfs_bytes proof, uint64_t deadline_ns, struct skrfs_trace *trace,
-        struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
-    size_t step = skrfs_trace_begin(trace, "ask the attestation service");
-    skrfs_autobuf body = SKRFS_BUF(MAA_REQUEST_MAX);
-    if (skrfs_maa_request(evidence, proof, &cloud->os, &body, err) < 0 ||
-            ask(cloud, skrfs_buf_bytes(&body), deadline_ns, ret_sealed, err) < 0)
-        return skrfs_trace_failed(trace, step, err);
-    skrfs_trace_end(trace, step, "%s took %zu octets of evidence", cloud->attestation, body.len);
-    return 0;
+static int ask(struct skrfs_cloud *cloud, enum skrfs_evidence_kind kind, struct skrfs_bytes body,
+        uint64_t deadline_ns, struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
+    skrfs_autoanswer answer = {0};
+    if (send_request(cloud, &calls[kind], body, deadline_ns, &answer, err) < 0)
+        return skrfs_wrap(err, "the attestation service");
+    if (answer.status != 200)
+        return refused(cloud, &answer, err);
+    struct skrfs_bytes text = skrfs_buf_bytes(&answer.body);
+    int result = kind == SKRFS_EVIDENCE_CVM ? skrfs_maa_answer(text, ret_sealed, err)
+                                            : skrfs_maa_clear_answer(text, ret_sealed, err);
+    return result < 0 ? skrfs_wrap(err, "the attestation service's token") : 0;
+}
+
+/* What stands behind the host's report: the chip's certificates or the TD quote. */
+static int guest_body(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
+        uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_buf *body,
+        struct skrfs_error *err) {
+    struct skrfs_hcl hcl;
+    skrfs_autobuf proof = SKRFS_BUF(PROOF_MAX);
+    if (skrfs_hcl_parse(skrfs_buf_bytes(&evidence->hcl_report), &hcl, err) < 0)
+        return -1;
+    int result =
+            hcl.kind == SKRFS_HCL_SNP
+                    ? skrfs_certs_chain(cloud, hcl.hardware, NULL, deadline_ns, trace, &proof, err)
+                    : skrfs_tdquote_get(cloud, hcl.hardware, deadline_ns, trace, &proof, err);
+    if (result < 0)
+        return -1;
+    return skrfs_maa_request(evidence, skrfs_buf_bytes(&proof), &cloud->os, body, err);
+}
+
+static int hardware_body(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
+        uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_buf *body,
+        struct skrfs_error *err) {
+    skrfs_autobuf pem = SKRFS_BUF(SKRFS_PEM_MAX);
+    if (evidence->kind == SKRFS_EVIDENCE_SNP &&
+            skrfs_certs_chain(cloud, skrfs_buf_bytes(&evidence->report), evidence, deadline_ns,
+                    trace, &pem, err) < 0)
+        return -1;
+    return skrfs_maa_hardware_request(evidence, skrfs_buf_bytes(&pem), body, err);
 }
 
 int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) {
-    struct skrfs_hcl hcl;
-    skrfs_autobuf proof = SKRFS_BUF(PROOF_MAX);
+    skrfs_autobuf body = SKRFS_BUF(MAA_REQUEST_MAX);
     if (!cloud->attestation)
         return skrfs_fail(
                 err, SKRFS_CLASS_CONFIG, "no attestation service is set ([attestation] url =)");
-    if (evidence->kind != SKRFS_EVIDENCE_CVM)
+    if (evidence->kind < SKRFS_EVIDENCE_CVM || evidence->kind > SKRFS_EVIDENCE_SGX)
         return skrfs_fail(err, SKRFS_CLASS_BUG, "evidence of unknown kind %d", (int)evidence->kind);
-    if (skrfs_hcl_parse(skrfs_buf_bytes(&evidence->hcl_report), &hcl, err) < 0 ||
-            get_proof(cloud, &hcl, deadline_ns, trace, &proof, err) < 0)
+    int result = evidence->kind == SKRFS_EVIDENCE_CVM
+                         ? guest_body(cloud, evidence, deadline_ns, trace, &body, err)
+                         : hardware_body(cloud, evidence, deadline_ns, trace, &body, err);
+    if (result < 0)
         return -1;
-    return attest(cloud, evidence, skrfs_buf_bytes(&proof), deadline_ns, trace, ret_sealed, err);
+    size_t step = skrfs_trace_begin(trace, "ask the attestation service");
+    if (ask(cloud, evidence->kind, skrfs_buf_bytes(&body), deadline_ns, ret_sealed, err) < 0)
+        return skrfs_trace_failed(trace, step, err);
+    skrfs_trace_end(trace, step, "%s took %zu octets of evidence", cloud->attestation, body.len);
+    return 0;
 }

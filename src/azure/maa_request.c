@@ -4,31 +4,15 @@
 
 #include <string.h>
 
-static int encoded(enum skrfs_base64 kind, struct skrfs_bytes data, struct skrfs_json **ret_json,
-        struct skrfs_error *err) {
-    skrfs_autobuf text = SKRFS_BUF(MAA_REQUEST_MAX);
-    if (skrfs_base64_encode(kind, data.data, data.len, &text, err) < 0)
-        return -1;
-    return skrfs_json_pack(ret_json, err, "s%", skrfs_buf_text(&text), text.len);
-}
-
-static int set_encoded(struct skrfs_json *object, const char *name, enum skrfs_base64 kind,
-        struct skrfs_bytes data, struct skrfs_error *err) {
-    struct skrfs_json *value = NULL;
-    if (encoded(kind, data, &value, err) < 0)
-        return -1;
-    return skrfs_json_set(object, name, value, err);
-}
-
 static int set_buf(struct skrfs_json *object, const char *name, const struct skrfs_buf *buf,
         struct skrfs_error *err) {
-    return set_encoded(object, name, SKRFS_BASE64, skrfs_buf_bytes(buf), err);
+    return skrfs_maa_set(object, name, SKRFS_BASE64, skrfs_buf_bytes(buf), err);
 }
 
 static int set_text(
         struct skrfs_json *object, const char *name, const char *text, struct skrfs_error *err) {
     struct skrfs_bytes bytes = {(const uint8_t *)text, strlen(text)};
-    return set_encoded(object, name, SKRFS_BASE64, bytes, err);
+    return skrfs_maa_set(object, name, SKRFS_BASE64, bytes, err);
 }
 
 static int pcr_values(const struct skrfs_evidence *evidence, struct skrfs_json **ret_json,
@@ -39,7 +23,7 @@ static int pcr_values(const struct skrfs_evidence *evidence, struct skrfs_json *
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(evidence->pcrs); i++) {
         struct skrfs_bytes digest = {evidence->pcrs[i], sizeof(evidence->pcrs[i])};
         struct skrfs_json *text = NULL, *entry = NULL;
-        if (encoded(SKRFS_BASE64, digest, &text, err) < 0 ||
+        if (skrfs_maa_encoded(SKRFS_BASE64, digest, &text, err) < 0 ||
                 skrfs_json_pack(&entry, err, "{s:i, s:o}", "Index", (int)i, "Digest", text) < 0 ||
                 skrfs_json_append(array, entry, err) < 0)
             return -1;
@@ -74,8 +58,8 @@ static int snp_proof(struct skrfs_bytes report, struct skrfs_bytes chain_pem, st
         struct skrfs_error *err) {
     skrfs_autojson *proof = NULL;
     if (skrfs_json_pack(&proof, err, "{}") < 0 ||
-            set_encoded(proof, "SnpReport", SKRFS_BASE64URL, report, err) < 0 ||
-            set_encoded(proof, "VcekCertChain", SKRFS_BASE64, chain_pem, err) < 0)
+            skrfs_maa_set(proof, "SnpReport", SKRFS_BASE64URL, report, err) < 0 ||
+            skrfs_maa_set(proof, "VcekCertChain", SKRFS_BASE64, chain_pem, err) < 0)
         return -1;
     return skrfs_json_print(proof, false, out, err);
 }
@@ -90,8 +74,8 @@ static int isolation_info(const struct skrfs_hcl *hcl, struct skrfs_bytes proof,
         proof = skrfs_buf_bytes(&snp);
     }
     if (skrfs_json_pack(&evidence, err, "{}") < 0 ||
-            set_encoded(evidence, "Proof", SKRFS_BASE64, proof, err) < 0 ||
-            set_encoded(evidence, "RunTimeData", SKRFS_BASE64, hcl->claims, err) < 0)
+            skrfs_maa_set(evidence, "Proof", SKRFS_BASE64, proof, err) < 0 ||
+            skrfs_maa_set(evidence, "RunTimeData", SKRFS_BASE64, hcl->claims, err) < 0)
         return -1;
     return skrfs_json_pack(ret_json, err, "{s:s, s:o}", "Type",
             hcl->kind == SKRFS_HCL_SNP ? "SevSnp" : "Tdx", "Evidence", skrfs_take(evidence));
@@ -132,7 +116,7 @@ int skrfs_maa_request(const struct skrfs_evidence *evidence, struct skrfs_bytes 
             skrfs_json_pack(&info, err, "{s:s}", "AttestationProtocolVersion", "2.0") < 0 ||
             set_system(info, os, err) < 0 || set_parts(info, evidence, &hcl, proof, err) < 0 ||
             skrfs_json_print(info, false, &text, err) < 0 ||
-            encoded(SKRFS_BASE64URL, skrfs_buf_bytes(&text), &inner, err) < 0 ||
+            skrfs_maa_encoded(SKRFS_BASE64URL, skrfs_buf_bytes(&text), &inner, err) < 0 ||
             skrfs_json_pack(&whole, err, "{s:o}", "AttestationInfo", inner) < 0)
         return -1;
     return skrfs_json_print(whole, false, out, err);

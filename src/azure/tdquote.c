@@ -29,14 +29,7 @@ static int build(struct skrfs_bytes report, struct skrfs_buf *out, struct skrfs_
 
 static int fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report, uint64_t deadline_ns,
         struct skrfs_buf *ret_quote, struct skrfs_error *err) {
-    static const long statuses[] = {404, 408, 410, 429, 0};
-    const struct skrfs_http_retry retry = {
-            .attempts = 5,
-            .base_ns = SKRFS_SECOND_NS,
-            .max_ns = 8 * SKRFS_SECOND_NS,
-            .statuses = statuses,
-            .transport = true,
-    };
+    const struct skrfs_http_retry retry = skrfs_retry(RETRY_HOST);
     skrfs_autobuf url = SKRFS_BUF(URL_MAX), body = SKRFS_BUF(SMALL_ANSWER_MAX);
     if (skrfs_buf_printf(&url, err, "%s/acc/tdquote", cloud->imds) < 0 ||
             build(report, &body, err) < 0)

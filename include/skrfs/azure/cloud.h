@@ -12,7 +12,6 @@
 
 #define SKRFS_IMDS_URL "http://169.254.169.254"
 #define SKRFS_VAULT_API_VERSION "7.4"
-#define SKRFS_MAA_API_VERSION "2020-10-01"
 #define SKRFS_JWS_MAX ((size_t)128 * 1024)
 #define SKRFS_KID_MAX 512      /* a key identifier: https://host/keys/name/version */
 #define SKRFS_KEY_NAME_MAX 128 /* [0-9a-zA-Z-]+ */

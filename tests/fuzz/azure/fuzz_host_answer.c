@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     skrfs_autobuf pem = SKRFS_BUF(SKRFS_PEM_MAX), quote = SKRFS_BUF(SKRFS_TD_QUOTE_MAX);
     char tcbm[17];
     if (skrfs_thim_answer(body, &pem, tcbm, &err) == 0 &&
-            skrfs_thim_fits((struct skrfs_bytes){snp_report, sizeof(snp_report)},
+            skrfs_certs_fit((struct skrfs_bytes){snp_report, sizeof(snp_report)},
                     skrfs_buf_bytes(&pem), &err) == 0)
         abort(); /* an empty report has no signature */
     (void)(skrfs_tdquote_answer(

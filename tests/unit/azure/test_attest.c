@@ -215,13 +215,13 @@ static void fits_certificates_to_reports(void **state) {
     vector_read("cvm/aci-snp-report.bin", &report);
     assert_ok(skrfs_thim_answer(skrfs_buf_bytes(&thim), &pem, tcbm, &err), err);
     assert_string_equal(tcbm, "7308000000000003");
-    assert_ok(skrfs_thim_fits(skrfs_buf_bytes(&report), skrfs_buf_bytes(&pem), &err), err);
+    assert_ok(skrfs_certs_fit(skrfs_buf_bytes(&report), skrfs_buf_bytes(&pem), &err), err);
     report.data[0x90] ^= 1;
-    assert_int_equal(skrfs_thim_fits(skrfs_buf_bytes(&report), skrfs_buf_bytes(&pem), &err), -1);
+    assert_int_equal(skrfs_certs_fit(skrfs_buf_bytes(&report), skrfs_buf_bytes(&pem), &err), -1);
     report.data[0x90] ^= 1;
     skrfs_autobuf other = SKRFS_BUF(TEXT_MAX);
     vector_read("cvm/certs-kinvolk.pem", &other);
-    assert_int_equal(skrfs_thim_fits(skrfs_buf_bytes(&report), skrfs_buf_bytes(&other), &err), -1);
+    assert_int_equal(skrfs_certs_fit(skrfs_buf_bytes(&report), skrfs_buf_bytes(&other), &err), -1);
 }
 
 static void takes_the_quote_of_its_own_report_only(void **state) {
