@@ -1,15 +1,11 @@
 #include "bytes.h"
+#include "quote.h"
 
-#include <skrfs/crypto/pkey.h>
 #include <skrfs/evidence/tdx.h>
 
 /* Intel TDX DCAP quoting library: header, body descriptor of version 5, and fields inside the body.
  */
 enum {
-    HEADER_LEN = 48,
-    AT_KEY_TYPE = 2,
-    AT_TEE = 4,
-    KEY_ECDSA_P256 = 2,
     TEE_TDX = 0x81,
     V5_BODY = 54, /* behind u16 type and u32 size */
     BODY_10_LEN = 584,
@@ -18,8 +14,6 @@ enum {
     IN_MRTD = 136,
     IN_RTMR = 328,
     IN_REPORT_DATA = 520,
-    SIGNATURE_LEN = 64,
-    KEY_LEN = 64,
 };
 
 int skrfs_td_report_data(struct skrfs_bytes report, uint8_t ret_data[64], struct skrfs_error *err) {
@@ -48,9 +42,9 @@ static int check_header(struct skrfs_bytes quote, struct skrfs_error *err) {
     if (version != 4 && version != 5)
         return skrfs_fail(
                 err, SKRFS_CLASS_BAD_ANSWER, "the quote has version %u, not 4 or 5", version);
-    if (get32(quote.data + AT_TEE) != TEE_TDX)
+    if (get32(quote.data + QUOTE_AT_TEE) != TEE_TDX)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the quote is not a TDX quote");
-    if (get16(quote.data + AT_KEY_TYPE) != KEY_ECDSA_P256)
+    if (get16(quote.data + QUOTE_AT_KEY_TYPE) != QUOTE_KEY_ECDSA_P256)
         return skrfs_fail(
                 err, SKRFS_CLASS_BAD_ANSWER, "the quote's attestation key is not ECDSA P-256");
     return 0;
@@ -59,12 +53,12 @@ static int check_header(struct skrfs_bytes quote, struct skrfs_error *err) {
 /* Where the body is: version 4 has one kind right behind the header, version 5 says which. */
 static int find_body(
         struct skrfs_bytes quote, size_t *ret_at, size_t *ret_len, struct skrfs_error *err) {
-    size_t at = HEADER_LEN, len = BODY_10_LEN;
+    size_t at = QUOTE_HEADER_LEN, len = BODY_10_LEN;
     if (get16(quote.data) == 5) {
-        unsigned type = get16(quote.data + HEADER_LEN);
+        unsigned type = get16(quote.data + QUOTE_HEADER_LEN);
         at = V5_BODY;
         len = type == 3 ? BODY_15_LEN : BODY_10_LEN;
-        if ((type != 2 && type != 3) || get32(quote.data + HEADER_LEN + 2) != len)
+        if ((type != 2 && type != 3) || get32(quote.data + QUOTE_HEADER_LEN + 2) != len)
             return skrfs_fail(
                     err, SKRFS_CLASS_BAD_ANSWER, "the quote's body is of unknown type %u", type);
     }
@@ -85,39 +79,55 @@ static void read_body(const uint8_t *body, struct skrfs_td_quote *quote) {
 int skrfs_td_quote_parse(
         struct skrfs_bytes quote, struct skrfs_td_quote *ret_quote, struct skrfs_error *err) {
     size_t body = 0, len = 0;
+    struct quote_proof proof;
     if (check_header(quote, err) < 0 || find_body(quote, &body, &len, err) < 0)
         return -1;
     size_t signed_len = body + len, auth = signed_len + sizeof(uint32_t);
     uint32_t auth_len = get32(quote.data + signed_len);
     if (auth_len > quote.len - auth)
         return truncated(err);
-    if (auth_len < SIGNATURE_LEN + KEY_LEN)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the TD quote has no signature");
+    if (quote_proof_parse((struct skrfs_bytes){quote.data + auth, auth_len}, true, &proof, err) < 0)
+        return -1;
     struct skrfs_td_quote parsed = {
             .version = get16(quote.data),
             .signed_len = signed_len,
             .total_len = auth + auth_len,
-            .signature = {quote.data + auth, SIGNATURE_LEN},
-            .key = {quote.data + auth + SIGNATURE_LEN, KEY_LEN},
+            .signature = proof.signature,
+            .key = proof.key,
+            .qe_report = proof.qe_report,
+            .qe_signature = proof.qe_signature,
+            .qe_auth = proof.qe_auth,
+            .cert_type = proof.cert_type,
+            .certs = proof.certs,
     };
     read_body(quote.data + body, &parsed);
     *ret_quote = parsed;
     return 0;
 }
 
+static struct quote_proof proof_of(const struct skrfs_td_quote *parsed) {
+    return (struct quote_proof){
+            .signature = parsed->signature,
+            .key = parsed->key,
+            .qe_report = parsed->qe_report,
+            .qe_signature = parsed->qe_signature,
+            .qe_auth = parsed->qe_auth,
+            .cert_type = parsed->cert_type,
+            .certs = parsed->certs,
+    };
+}
+
 int skrfs_td_quote_verify(
         struct skrfs_bytes quote, const struct skrfs_td_quote *parsed, struct skrfs_error *err) {
-    struct skrfs_public public = {.type = SKRFS_KEY_EC, .curve = SKRFS_P256, .xy_len = 32};
-    struct skrfs_bytes data = {quote.data, parsed->signed_len};
-    skrfs_autopkey *key = NULL;
-    memcpy(public.x, parsed->key.data, 32);
-    memcpy(public.y, parsed->key.data + 32, 32);
-    if (skrfs_pkey_from_public(&public, &key, err) < 0) {
-        if (err->kind != SKRFS_CLASS_NO_MEMORY)
-            err->kind = SKRFS_CLASS_BAD_ANSWER;
-        return skrfs_wrap(err, "the TD quote's attestation key");
-    }
-    if (skrfs_ecdsa_verify(key, SKRFS_SHA256, data, parsed->signature, err) < 0)
-        return skrfs_wrap(err, "the TD quote");
-    return 0;
+    const struct quote_proof proof = proof_of(parsed);
+    return quote_proof_check_body(
+            (struct skrfs_bytes){quote.data, parsed->signed_len}, &proof, err);
+}
+
+int skrfs_td_quote_verify_chain(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,
+        struct skrfs_chain **ret_chain, struct skrfs_error *err) {
+    const struct quote_proof proof = proof_of(parsed);
+    if (skrfs_td_quote_verify(quote, parsed, err) < 0)
+        return -1;
+    return quote_proof_check_chain(&proof, ret_chain, err);
 }

@@ -5,6 +5,8 @@
 
 #include <skrfs/crypto/x509.h>
 
+#define SKRFS_SGX_QUOTE_MAX ((size_t)64 * 1024)
+
 struct skrfs_sgx_quote {
     unsigned version;
     size_t signed_len; /* octets that the attestation key signs: header and body, 432 */
