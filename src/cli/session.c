@@ -35,3 +35,10 @@ void kid_name(const char *kid, char *out, size_t size) {
     name = name ? name + 6 : kid;
     (void)snprintf(out, size, "%.*s", (int)strcspn(name, "/"), name);
 }
+
+int policy_read(const char *path, struct skrfs_buf *ret_policy, struct skrfs_error *err) {
+    skrfs_autobuf findings = SKRFS_BUF(SKRFS_OUTPUT_MAX);
+    int result = skrfs_policy_file(path, &findings, ret_policy, err);
+    (void)fputs(skrfs_buf_text(&findings), stderr);
+    return result;
+}

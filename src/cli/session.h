@@ -22,6 +22,11 @@ int vault_session_open(const char *config, const char *vault, unsigned timeout_m
 void vault_session_done(struct vault_session *session);
 #define auto_vault_session SKRFS_CLEANUP(vault_session_done) struct vault_session
 
+/* The release policy in a file ("-": standard input) without its comments, into `ret_policy`; what
+ * lint finds in it is told on standard error. CONFIG when a vault would not take it. */
+int policy_read(
+        const char *path, struct skrfs_buf *ret_policy, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 /* The name that a key identifier (https://host/keys/NAME[/VERSION]) names, into `out`. */
 void kid_name(const char *kid, char *out, size_t size);
 

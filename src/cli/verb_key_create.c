@@ -62,13 +62,6 @@ static int wish_check(const struct create_options *options, const struct skrfs_c
     return shape_check(options, rsa, ec, err);
 }
 
-static int policy_read(const char *path, struct skrfs_buf *ret_policy, struct skrfs_error *err) {
-    skrfs_autobuf findings = SKRFS_BUF(SKRFS_OUTPUT_MAX);
-    int result = skrfs_policy_file(path, &findings, ret_policy, err);
-    (void)fputs(skrfs_buf_text(&findings), stderr);
-    return result;
-}
-
 static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
     const struct create_options *options = call->options;
     if (!options->policy) {
