@@ -95,14 +95,7 @@ static int make_form(const struct token_slot *slot, const char *proof_name, cons
 
 static int send(struct skrfs_cloud *cloud, const char *url, const struct skrfs_buf *form,
         uint64_t deadline_ns, struct skrfs_http_answer *answer, struct skrfs_error *err) {
-    static const long statuses[] = {408, 429, 0};
-    const struct skrfs_http_retry retry = {
-            .attempts = 4,
-            .base_ns = SKRFS_SECOND_NS,
-            .max_ns = 8 * SKRFS_SECOND_NS,
-            .statuses = statuses,
-            .transport = true,
-    };
+    const struct skrfs_http_retry retry = skrfs_retry(RETRY_SERVICE);
     const struct skrfs_http_request request = {
             .method = "POST",
             .url = url,

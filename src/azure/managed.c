@@ -89,8 +89,10 @@ static int refuse(const struct manner *manner, const struct skrfs_http_answer *a
     char words[400];
     /* While an identity is being assigned, and while the service is updated, it answers 404 or 410.
      */
-    if (answer->status == 404 || answer->status == 410)
+    if (manner == &manners[SKRFS_MANAGED_IMDS] && (answer->status == 404 || answer->status == 410))
         kind = SKRFS_CLASS_UNAVAILABLE;
+    if (kind == SKRFS_CLASS_NOT_FOUND)
+        kind = SKRFS_CLASS_REJECTED;
     skrfs_refusal_text(skrfs_buf_bytes(&answer->body), words, sizeof(words));
     if (kind == SKRFS_CLASS_REJECTED)
         return advise(manner, words, answer, err);
@@ -99,14 +101,9 @@ static int refuse(const struct manner *manner, const struct skrfs_http_answer *a
 
 static int ask(struct skrfs_cloud *cloud, const char *url, const char *header, uint64_t deadline_ns,
         struct skrfs_http_answer *answer, struct skrfs_error *err) {
-    static const long statuses[] = {404, 408, 410, 429, 0};
-    const struct skrfs_http_retry retry = {
-            .attempts = 6,
-            .base_ns = SKRFS_SECOND_NS,
-            .max_ns = 10 * SKRFS_SECOND_NS,
-            .statuses = statuses,
-            .transport = true,
-    };
+    /* The others have none of the metadata service's reasons to answer 404 and 410 for a while. */
+    const struct skrfs_http_retry retry = skrfs_retry(
+            cloud->login.managed == SKRFS_MANAGED_IMDS ? RETRY_IDENTITY : RETRY_SERVICE);
     const struct skrfs_http_request request = {
             .method = "GET",
             .url = url,
