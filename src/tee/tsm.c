@@ -21,8 +21,8 @@ enum { ATTEMPTS = 5, PAUSE_MS = 200 };
 
 struct tsm {
     struct skrfs_source base;
-    const char *path; /* borrowed */
-    char provider[TEXT_MAX];
+    const char *path;        /* borrowed */
+    unsigned long namespace; /* of process ids, that of this process */
     int dir;
 };
 
@@ -39,14 +39,14 @@ static unsigned long own_namespace(void) {
     return stat("/proc/self/ns/pid", &about) == 0 ? (unsigned long)about.st_ino : 0;
 }
 
-static int folder_make(int dir, struct folder *folder, struct skrfs_error *err) {
+static int folder_make(const struct tsm *tsm, struct folder *folder, struct skrfs_error *err) {
     uint64_t number;
     if (skrfs_random(&number, sizeof(number), err) < 0)
         return -1;
-    *folder = (struct folder){.dir = dir};
-    snprintf(folder->name, sizeof(folder->name), NAME_PREFIX "%lu-%ld-%016llx", own_namespace(),
+    *folder = (struct folder){.dir = tsm->dir};
+    snprintf(folder->name, sizeof(folder->name), NAME_PREFIX "%lu-%ld-%016llx", tsm->namespace,
             (long)getpid(), (unsigned long long)number);
-    if (mkdirat(dir, folder->name, 0700) == 0)
+    if (mkdirat(tsm->dir, folder->name, 0700) == 0)
         return 0;
     folder->dir = -1;
     if (errno == ENXIO)
@@ -70,16 +70,15 @@ static bool is_leftover(const char *name, unsigned long namespace) {
     return namespace != 0 && theirs == namespace && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
-static void remove_leftovers(int dir) {
-    unsigned long namespace = own_namespace();
-    skrfs_autoclose int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static void remove_leftovers(const struct tsm *tsm) {
+    skrfs_autoclose int again = openat(tsm->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = again < 0 ? NULL : fdopendir(again);
     if (!listing)
         return;
     (void)skrfs_take_fd(&again); /* the listing's */
     for (struct dirent *entry = readdir(listing); entry; entry = readdir(listing))
-        if (is_leftover(entry->d_name, namespace))
-            (void)unlinkat(dir, entry->d_name, AT_REMOVEDIR);
+        if (is_leftover(entry->d_name, tsm->namespace))
+            (void)unlinkat(tsm->dir, entry->d_name, AT_REMOVEDIR);
     closedir(listing);
 }
 
@@ -233,8 +232,7 @@ static int ask_once(struct tsm *tsm, const uint8_t report_data[64], struct skrfs
     autofolder folder = {.dir = -1};
     skrfs_buf_truncate(&evidence->report, 0);
     skrfs_buf_truncate(&evidence->certificates[SKRFS_CERTS_REPORT], 0);
-    if (folder_make(tsm->dir, &folder, err) < 0 ||
-            exchange(&folder, report_data, evidence, err) < 0)
+    if (folder_make(tsm, &folder, err) < 0 || exchange(&folder, report_data, evidence, err) < 0)
         return explain(err);
     return 0;
 }
@@ -278,13 +276,13 @@ static int open_folder(const char *path, int *ret_dir, struct skrfs_error *err) 
 
 static int find_provider(struct tsm *tsm, const char *wanted, struct skrfs_error *err) {
     autofolder folder = {.dir = -1};
-    remove_leftovers(tsm->dir);
-    if (folder_make(tsm->dir, &folder, err) < 0 ||
-            read_text(&folder, "provider", tsm->provider, err) < 0)
+    char provider[TEXT_MAX];
+    remove_leftovers(tsm);
+    if (folder_make(tsm, &folder, err) < 0 || read_text(&folder, "provider", provider, err) < 0)
         return skrfs_wrap(err, "%s", tsm->path);
-    if (strcmp(tsm->provider, wanted) != 0)
+    if (strcmp(provider, wanted) != 0)
         return skrfs_fail(err, SKRFS_CLASS_NO_TEE, "%s: its provider is %s, not %s", tsm->path,
-                tsm->provider, wanted);
+                provider, wanted);
     return 0;
 }
 
@@ -296,6 +294,7 @@ int skrfs_tsm_open(const struct skrfs_tee_options *options, const char *provider
         return skrfs_fail_memory(err);
     tsm->base = (struct skrfs_source){.ops = &tsm_ops, .dir = path};
     tsm->path = path;
+    tsm->namespace = own_namespace();
     tsm->dir = -1;
     if (open_folder(path, &tsm->dir, err) < 0 || find_provider(tsm, provider, err) < 0) {
         skrfs_tee_look(options, path, tsm->dir >= 0, "%s", err->message);

@@ -263,6 +263,7 @@ static void leftovers_of_the_dead_are_removed(void **state) {
     snprintf(path, sizeof(path), "%s/other-1-%ld-00", guest.tsm, (long)dead);
     assert_int_equal(mkdir(path, 0700), 0);
     autotee *tee = guest_open("snp");
+    assert_non_null(tee);
     assert_int_equal(access(path, F_OK), 0);
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(cases); i++) {
         snprintf(path, sizeof(path), "%s/skrfs-%lu-%ld-0011223344556677", guest.tsm, cases[i].space,
