@@ -20,6 +20,8 @@ const struct skrfs_verb *const skrfs_verbs[] = {
         &skrfs_verb_key_policy,
         &skrfs_verb_policy_new,
         &skrfs_verb_policy_lint,
+        &skrfs_verb_policy_explain,
+        &skrfs_verb_policy_test,
         &skrfs_verb_lab_up,
         &skrfs_verb_lab_down,
         NULL,

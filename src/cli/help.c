@@ -49,7 +49,7 @@ int skrfs_verbs_help(const char *group, struct skrfs_buf *out, struct skrfs_erro
         if (group && (strncmp((*verb)->name, group, len) != 0 || (*verb)->name[len] != ' ')) {
             continue;
         }
-        if (skrfs_buf_printf(out, err, "  %-14s %s\n", (*verb)->name, (*verb)->summary) < 0) {
+        if (skrfs_buf_printf(out, err, "  %-15s %s\n", (*verb)->name, (*verb)->summary) < 0) {
             return -1;
         }
     }

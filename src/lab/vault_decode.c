@@ -161,7 +161,8 @@ static int decode_policy(bool hsm, const struct skrfs_json *body, struct skrfs_l
         return -1;
     if (skrfs_json_need_base64(json, "data", SKRFS_BASE64URL, &text, &err) < 0 ||
             skrfs_json_want_string(json, "contentType", &type, &err) < 0 ||
-            skrfs_policy_parse(skrfs_buf_text(&text), text.len, &policy, &err) < 0)
+            skrfs_policy_parse(skrfs_buf_text(&text), text.len, &policy, &err) < 0 ||
+            skrfs_policy_served(policy, &err) < 0)
         return skrfs_lab_refuse(
                 answer, 400, "BadParameter", "Invalid release policy: %s", err.message);
     if (check_authorities(&text, answer) < 0)

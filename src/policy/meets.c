@@ -1,11 +1,10 @@
-#include "tree.h"
+#include "known.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <skrfs/base/encode.h>
 #include <stdio.h>
 #include <string.h>
-
-#define SHOWN_MAX 101 /* of a claim's value in a sentence: 100 octets and the NUL */
 
 const struct skrfs_json *skrfs_claim(const struct skrfs_json *claims, const char *path) {
     char name[SKRFS_CLAIM_MAX];
@@ -26,7 +25,7 @@ const struct skrfs_json *skrfs_claim(const struct skrfs_json *claims, const char
     return found;
 }
 
-bool skrfs_policy_value_text(const struct skrfs_json *value, struct skrfs_buf *out) {
+bool skrfs_claim_text(const struct skrfs_json *value, struct skrfs_buf *out) {
     struct skrfs_error ignored;
     switch (skrfs_json_kind(value)) {
     case SKRFS_JSON_STRING:
@@ -44,25 +43,94 @@ bool skrfs_policy_value_text(const struct skrfs_json *value, struct skrfs_buf *o
     }
 }
 
-static bool claim_holds(const struct condition *condition, const struct skrfs_json *claims) {
-    const struct skrfs_json *value = skrfs_claim(claims, condition->claim);
-    skrfs_autobuf text = SKRFS_BUF(SKRFS_POLICY_MAX);
-    return value && skrfs_policy_value_text(value, &text) &&
-           strcmp(skrfs_buf_text(&text), condition->value) == 0;
+static const char *digits(const char *text) {
+    return text + strspn(text, "0123456789");
 }
 
-static bool holds(const struct condition *condition, const struct skrfs_json *claims) {
+/* Text of a JSON number; leading zeros are let pass. */
+bool skrfs_policy_is_number(const char *text) {
+    const char *whole = text + (*text == '-'), *end = digits(whole);
+    if (end == whole)
+        return false;
+    if (*end == '.') {
+        const char *fraction = end + 1;
+        end = digits(fraction);
+        if (end == fraction)
+            return false;
+    }
+    if (*end == 'e' || *end == 'E') {
+        const char *exponent = end + 1 + (end[1] == '+' || end[1] == '-');
+        end = digits(exponent);
+        if (end == exponent)
+            return false;
+    }
+    return *end == '\0';
+}
+
+static bool to_integer(const char *text, long long *ret_value) {
+    char *end = NULL;
+    errno = 0;
+    *ret_value = strtoll(text, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+/* -1, 0 or 1 into *ret_order; false when one of them is no number. */
+static bool compare_numbers(const char *a, const char *b, int *ret_order) {
+    long long left = 0, right = 0;
+    if (!skrfs_policy_is_number(a) || !skrfs_policy_is_number(b))
+        return false;
+    if (to_integer(a, &left) && to_integer(b, &right)) {
+        *ret_order = (left > right) - (left < right);
+    } else {
+        double x = strtod(a, NULL), y = strtod(b, NULL);
+        *ret_order = (x > y) - (x < y);
+    }
+    return true;
+}
+
+static bool compare(enum comparison comparison, const char *actual, const char *wanted) {
+    int order = 0;
+    if (comparison == COMPARE_EQUALS)
+        return strcmp(actual, wanted) == 0;
+    if (comparison == COMPARE_NOT_EQUALS)
+        return strcmp(actual, wanted) != 0;
+    if (!compare_numbers(actual, wanted, &order))
+        return false;
+    switch (comparison) {
+    case COMPARE_LESS:
+        return order < 0;
+    case COMPARE_LESS_OR_EQUALS:
+        return order <= 0;
+    case COMPARE_GREATER:
+        return order > 0;
+    case COMPARE_GREATER_OR_EQUALS:
+        return order >= 0;
+    default:
+        return false;
+    }
+}
+
+static bool claim_holds(const struct condition *condition, const struct skrfs_json *claims) {
+    const struct skrfs_json *value = skrfs_claim(claims, condition->claim);
+    skrfs_autobuf text = SKRFS_BUF(SKRFS_POLICY_MAX * 4);
+    if (condition->comparison == COMPARE_EXISTS)
+        return (value != NULL) == (strcmp(condition->value, "true") == 0);
+    return value && skrfs_claim_text(value, &text) &&
+           compare(condition->comparison, skrfs_buf_text(&text), condition->value);
+}
+
+bool skrfs_policy_holds(const struct condition *condition, const struct skrfs_json *claims) {
     if (condition->kind == CONDITION_CLAIM)
         return claim_holds(condition, claims);
     bool any = condition->kind == CONDITION_ANY;
     for (size_t i = 0; i < condition->count; i++)
-        if (holds(&condition->children[i], claims) == any)
+        if (skrfs_policy_holds(&condition->children[i], claims) == any)
             return any;
     return !any;
 }
 
 /* Policies in the wild write the same authority with and without the slash, tokens without it. */
-static bool same_issuer(const char *authority, const char *issuer) {
+bool skrfs_policy_same_issuer(const char *authority, const char *issuer) {
     size_t a = strlen(authority), b = strlen(issuer);
     a -= a > 0 && authority[a - 1] == '/';
     b -= b > 0 && issuer[b - 1] == '/';
@@ -72,62 +140,21 @@ static bool same_issuer(const char *authority, const char *issuer) {
 bool skrfs_policy_meets(const struct skrfs_policy *policy, const struct skrfs_json *claims) {
     const char *issuer = skrfs_json_string(skrfs_json_get(claims, "iss"));
     for (size_t i = 0; issuer && i < policy->count; i++)
-        if (same_issuer(policy->authorities[i].url, issuer) &&
-                holds(&policy->authorities[i].root, claims))
+        if (skrfs_policy_same_issuer(policy->authorities[i].url, issuer) &&
+                skrfs_policy_holds(&policy->authorities[i].root, claims))
             return true;
     return false;
 }
 
-static void explain_claim(
-        const struct condition *claim, const struct skrfs_json *claims, char *out, size_t size) {
-    char found_text[SHOWN_MAX], wanted[SHOWN_MAX], name[SHOWN_MAX];
-    skrfs_text_clean(claim->claim, strlen(claim->claim), name, sizeof(name));
-    skrfs_text_clean(claim->value, strlen(claim->value), wanted, sizeof(wanted));
-    const struct skrfs_json *found = skrfs_claim(claims, claim->claim);
-    skrfs_autobuf text = SKRFS_BUF(SKRFS_POLICY_MAX);
-    if (!found) {
-        snprintf(out, size, "claim %s is absent, wants '%s'", name, wanted);
-    } else if (skrfs_policy_value_text(found, &text)) {
-        skrfs_text_clean(skrfs_buf_text(&text), text.len, found_text, sizeof(found_text));
-        snprintf(out, size, "claim %s is '%s', wants '%s'", name, found_text, wanted);
-    } else {
-        snprintf(out, size, "claim %s is no single value, wants '%s'", name, wanted);
-    }
-}
-
-static void explain_condition(const struct condition *condition, const struct skrfs_json *claims,
-        char *out, size_t size) {
-    if (condition->kind == CONDITION_CLAIM) {
-        explain_claim(condition, claims, out, size);
-        return;
-    }
-    size_t failing = 0;
-    while (failing + 1 < condition->count && holds(&condition->children[failing], claims))
-        failing++;
-    explain_condition(&condition->children[failing], claims, out, size);
-    size_t used = strlen(out);
-    if (condition->kind == CONDITION_ANY && condition->count > 1)
-        snprintf(out + used, size - used, " (nor does any of its %zu alternatives hold)",
-                condition->count - 1);
-}
-
-bool skrfs_policy_explain(const struct skrfs_policy *policy, const struct skrfs_json *claims,
-        char *out, size_t size) {
-    if (skrfs_policy_meets(policy, claims))
+bool skrfs_policy_elsewhere(
+        const char *claim, const struct skrfs_json *claims, char *out, size_t size) {
+    char other[SKRFS_CLAIM_MAX + sizeof(INNER)];
+    if (strncmp(claim, INNER, strlen(INNER)) == 0)
+        snprintf(other, sizeof(other), "%s", claim + strlen(INNER));
+    else
+        snprintf(other, sizeof(other), INNER "%s", claim);
+    if (strlen(other) >= SKRFS_CLAIM_MAX || !skrfs_claim(claims, other))
         return false;
-    const char *issuer = skrfs_json_string(skrfs_json_get(claims, "iss"));
-    if (!issuer) {
-        snprintf(out, size, "the token names no issuer");
-        return true;
-    }
-    for (size_t i = 0; i < policy->count; i++) {
-        if (same_issuer(policy->authorities[i].url, issuer)) {
-            explain_condition(&policy->authorities[i].root, claims, out, size);
-            return true;
-        }
-    }
-    char shown[SHOWN_MAX];
-    skrfs_text_clean(issuer, strlen(issuer), shown, sizeof(shown));
-    snprintf(out, size, "issuer '%s' is none of the policy's authorities", shown);
+    skrfs_text_clean(other, strlen(other), out, size);
     return true;
 }

@@ -27,8 +27,8 @@ static const char *list_name(const struct condition *condition) {
 static int print_condition(
         const struct condition *condition, struct skrfs_json **ret_json, struct skrfs_error *err) {
     if (condition->kind == CONDITION_CLAIM)
-        return skrfs_json_pack(
-                ret_json, err, "{s:s, s:s}", "claim", condition->claim, "equals", condition->value);
+        return skrfs_json_pack(ret_json, err, "{s:s, s:s}", "claim", condition->claim,
+                skrfs_policy_comparisons[condition->comparison], condition->value);
     struct skrfs_json *children = NULL;
     if (print_children(condition, &children, err) < 0)
         return -1;
@@ -62,45 +62,4 @@ int skrfs_policy_print(
                     0)
         return -1;
     return skrfs_json_print(whole, false, out, err);
-}
-
-static int append_claim(
-        struct skrfs_json *array, const char *name, const char *value, struct skrfs_error *err) {
-    struct skrfs_json *claim = NULL;
-    if (skrfs_json_pack(&claim, err, "{s:s, s:s}", "claim", name, "equals", value) < 0)
-        return -1;
-    return skrfs_json_append(array, claim, err);
-}
-
-static int cvm_claims(const char *tee, const struct skrfs_claim_wish *more, size_t more_count,
-        struct skrfs_json **ret_json, struct skrfs_error *err) {
-    skrfs_autojson *array = NULL;
-    if (skrfs_json_new_array(&array, err) < 0 ||
-            append_claim(array, "x-ms-isolation-tee.x-ms-attestation-type", tee, err) < 0 ||
-            append_claim(array, "x-ms-isolation-tee.x-ms-compliance-status", "azure-compliant-cvm",
-                    err) < 0)
-        return -1;
-    for (size_t i = 0; i < more_count; i++)
-        if (append_claim(array, more[i].name, more[i].value, err) < 0)
-            return -1;
-    *ret_json = skrfs_take(array);
-    return 0;
-}
-
-int skrfs_policy_new_cvm(const char *authority, const char *tee,
-        const struct skrfs_claim_wish *more, size_t more_count, struct skrfs_buf *out,
-        struct skrfs_error *err) {
-    if (strncmp(authority, "https://", 8) != 0 || !authority[8])
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
-                "'%s' is no attestation service: it is named by its https:// address", authority);
-    if (strcmp(tee, "sevsnpvm") != 0 && strcmp(tee, "tdxvm") != 0)
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
-                "'%s' is no kind of confidential VM: write sevsnpvm or tdxvm", tee);
-    struct skrfs_json *claims = NULL;
-    skrfs_autojson *whole = NULL;
-    if (cvm_claims(tee, more, more_count, &claims, err) < 0 ||
-            skrfs_json_pack(&whole, err, "{s:s, s:[{s:s, s:o}]}", "version", "1.0.0", "anyOf",
-                    "authority", authority, "allOf", claims) < 0)
-        return -1;
-    return skrfs_json_print(whole, true, out, err);
 }

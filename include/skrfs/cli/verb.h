@@ -4,6 +4,7 @@
 #define SKRFS_CLI_VERB_H
 
 #include <skrfs/base/buf.h>
+#include <skrfs/base/nearest.h>
 
 #define SKRFS_OPTION_REPEATS_MAX 64 /* times a list option may be given */
 #define SKRFS_OPTIONS_MAX 24        /* options of one verb, --help included */
@@ -80,9 +81,5 @@ int skrfs_verb_help(const struct skrfs_verb *verb, struct skrfs_buf *out,
 /* Appends the list of verbs; of one group unless `group` is NULL. */
 int skrfs_verbs_help(
         const char *group, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
-
-/* The nearest of `names` to `word` by Damerau-Levenshtein distance, NULL when none is near enough
- * to be a slip of the hand. */
-const char *skrfs_nearest(const char *word, const char *const *names, size_t count);
 
 #endif

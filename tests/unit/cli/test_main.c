@@ -184,8 +184,8 @@ static void policies_are_written_and_checked(void **state) {
     RUN(W("policy"), W("new"), W("--authority"), W("https://a.attest.azure.net"), W("--claim"),
             W("x"));
     assert_run(2, "NAME=VALUE");
-    RUN(W("policy"), W("new"), W("--authority"), W("https://a"), W("--tee"), W("sgx"));
-    assert_run(2, "sevsnpvm or tdxvm");
+    RUN(W("policy"), W("new"), W("--authority"), W("https://a"), W("--tee"), W("arm"));
+    assert_run(2, "sevsnpvm, tdxvm, snp, tdx or sgx");
     remove_scratch(NULL);
     RUN(W("policy"), W("new"), W("--config"), W(file_with("; empty\n")));
     assert_run(2, "which authority?");

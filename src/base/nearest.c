@@ -1,8 +1,9 @@
-#include <skrfs/cli/verb.h>
+#include <skrfs/base/nearest.h>
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
-#define WORD_MAX 48 /* longer words get no suggestion */
+#define WORD_MAX 64 /* longer words get no suggestion */
 
 static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
@@ -33,18 +34,17 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return rows[a_len % 3][b_len];
 }
 
-const char *skrfs_nearest(const char *word, const char *const *names, size_t count) {
+const char *skrfs_nearest_within(
+        const char *word, const char *const *names, size_t count, size_t most) {
     size_t len = strlen(word);
-    if (len == 0 || len > WORD_MAX) {
+    if (len == 0 || len > WORD_MAX)
         return NULL;
-    }
     const char *nearest = NULL;
-    size_t best = len < 4 ? 2 : len / 3 + 2; /* what is not below this is another word */
+    size_t best = most + 1;
     for (size_t i = 0; i < count; i++) {
         size_t name_len = strlen(names[i]);
-        if (name_len > WORD_MAX) {
+        if (name_len > WORD_MAX)
             continue;
-        }
         size_t far = distance(word, len, names[i], name_len);
         if (far < best) {
             best = far;
@@ -52,4 +52,9 @@ const char *skrfs_nearest(const char *word, const char *const *names, size_t cou
         }
     }
     return nearest;
+}
+
+const char *skrfs_nearest(const char *word, const char *const *names, size_t count) {
+    size_t len = strlen(word);
+    return skrfs_nearest_within(word, names, count, len < 4 ? 1 : len / 3 + 1);
 }
