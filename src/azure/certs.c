@@ -3,6 +3,7 @@
  * attestation service's question. */
 #include "internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +143,7 @@ static int none_fits(const struct search *search, struct skrfs_error *err) {
             "no certificates fit this machine's report (reported TCB %016" PRIx64
             "): %s; after a firmware update this passes",
             search->snp->reported_tcb, search->reasons);
+    err->errnum = ESTALE; /* a report asked for anew may fit */
     return skrfs_fail_retryable(err, 0);
 }
 

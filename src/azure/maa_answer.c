@@ -52,21 +52,6 @@ int skrfs_maa_answer(
     return 0;
 }
 
-/* Three parts of base64url, none empty (RFC 7515, section 7.1): nobody here looks into them. */
-static bool is_jws(const char *text) {
-    static const char letters[] =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (int part = 0; part < 3; part++) {
-        size_t len = strspn(text, letters);
-        if (len == 0)
-            return false;
-        text += len;
-        if (part < 2 && *text++ != '.')
-            return false;
-    }
-    return *text == '\0';
-}
-
 int skrfs_maa_clear_answer(
         struct skrfs_bytes body, struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
     skrfs_autojson *json = NULL;
@@ -74,7 +59,7 @@ int skrfs_maa_clear_answer(
     if (skrfs_json_parse((const char *)body.data, body.len, MAA_ANSWER_MAX, &json, err) < 0 ||
             skrfs_json_need_string(json, "token", &token, err) < 0)
         return -1;
-    if (!is_jws(token))
+    if (!skrfs_token_has_form((struct skrfs_bytes){(const uint8_t *)token, strlen(token)}))
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "member 'token' is no token");
     return skrfs_buf_append_text(&ret_sealed->clear, token, err);
 }

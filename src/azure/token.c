@@ -7,6 +7,22 @@ void skrfs_token_info_done(struct skrfs_token_info *info) {
     skrfs_buf_done(&info->claims);
 }
 
+bool skrfs_token_has_form(struct skrfs_bytes token) {
+    static const char letters[] =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t part_len = 0, dots = 0;
+    if (token.len == 0 || token.len > SKRFS_TOKEN_MAX)
+        return false;
+    for (size_t i = 0; i < token.len; i++) {
+        bool dot = token.data[i] == '.';
+        if (dot ? part_len == 0 || ++dots > 2
+                : !memchr(letters, token.data[i], sizeof(letters) - 1))
+            return false;
+        part_len = dot ? 0 : part_len + 1;
+    }
+    return dots == 2 && part_len > 0;
+}
+
 /* The middle one of exactly three parts. */
 static bool payload_of(struct skrfs_bytes token, struct skrfs_bytes *ret_payload) {
     const uint8_t *first = token.len ? memchr(token.data, '.', token.len) : NULL;

@@ -1,6 +1,7 @@
 /* One attestation: a nonce of ours, evidence, the sealed token, and the token out of it. */
 #include "internal.h"
 
+#include <errno.h>
 #include <skrfs/base/encode.h>
 
 /* Failed openings after which the wrapping key is retired. Each is an answer of "good" or "bad"
@@ -32,8 +33,10 @@ static int collect(struct skrfs_passes *passes, struct skrfs_trace *trace,
     return 0;
 }
 
-static void count_failed_opening(struct skrfs_passes *passes) {
-    if (++passes->failed_openings < OPENINGS_MAX)
+/* A token that came as it is tells nobody anything about an RSA block. */
+static void count_failed_opening(
+        struct skrfs_passes *passes, const struct skrfs_sealed_token *sealed) {
+    if (sealed->inner_key.len == 0 || ++passes->failed_openings < OPENINGS_MAX)
         return;
     passes->failed_openings = 0;
     passes->retire = true;
@@ -44,7 +47,13 @@ static int open_token(struct skrfs_passes *passes, const struct skrfs_sealed_tok
     struct skrfs_tee *tee = passes->options->tee;
     size_t step = skrfs_trace_begin(trace, "open the token");
     if (tee->ops->open_token(tee, &pass->key, sealed, &pass->token, err) < 0) {
-        count_failed_opening(passes);
+        count_failed_opening(passes, sealed);
+        return skrfs_trace_failed(trace, step, err);
+    }
+    /* Nothing has vouched for one that came as it is: what goes on from here is at least no more
+     * than a token. */
+    if (sealed->clear.len > 0 && !skrfs_token_has_form(skrfs_buf_bytes(&pass->token))) {
+        skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the attestation token is malformed");
         return skrfs_trace_failed(trace, step, err);
     }
     skrfs_trace_end(trace, step, "%zu octets", pass->token.len);
@@ -81,6 +90,9 @@ int skrfs_attest(struct skrfs_passes *passes, uint64_t deadline_ns, struct skrfs
     size_t step = skrfs_trace_begin(trace, "attest");
     if (courier->ops->attest(courier, &evidence, deadline_ns, trace, &sealed, err) < 0) {
         (void)skrfs_trace_failed(trace, step, err);
+        /* Firmware was updated below us: a report from before finds no certificates any more. */
+        if (err->errnum == ESTALE)
+            passes->retire = true;
         return skrfs_wrap(err, "attest");
     }
     skrfs_trace_end(trace, step, NULL);

@@ -40,7 +40,7 @@ struct skrfs_passes {
     bool last_failed;  /* how the last of them ended, and why */
     struct skrfs_error last_error;
     unsigned failed_openings; /* with the present wrapping key */
-    bool retire;              /* the next evidence wants a new one */
+    bool retire;              /* the next evidence wants a new one, and a new report over it */
 };
 int skrfs_passes_init(struct skrfs_passes *passes, const struct skrfs_release_options *options,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -94,10 +94,16 @@ int skrfs_identity_parse(const char *text, enum skrfs_identity_kind *ret_kind, c
 /* Attests. A confidential VM: VCEK chain from THIM (kept by chip and reported TCB, used only when
  * it verifies this report) or TD quote from IMDS, then MAA's AzureGuest. An SNP guest: the chain
  * from the first source whose chain verifies this report, then SevSnpVm. A TD and an enclave:
- * TdxVm, SgxEnclave. REJECTED when the service refuses the evidence. */
+ * TdxVm, SgxEnclave. REJECTED when the service refuses the evidence. When no source has
+ * certificates that fit the report it is UNAVAILABLE, retryable, and its errnum ESTALE: a report
+ * asked for anew may fit. */
 int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* Three parts of base64url, none empty, within SKRFS_TOKEN_MAX (RFC 7515, section 7.1): nothing of
+ * what is in them is looked at. */
+bool skrfs_token_has_form(struct skrfs_bytes token);
 
 /* What a token says of itself; nothing in it is verified (the vault does). */
 struct skrfs_token_info {

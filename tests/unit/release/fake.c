@@ -1,5 +1,6 @@
 #include "fake.h"
 
+#include <errno.h>
 #include <skrfs/base/clock.h>
 
 static struct skrfs_error err;
@@ -30,7 +31,8 @@ static int fake_open(struct skrfs_tee *self, const struct skrfs_tee_key *key,
         tee.fail_open--;
         return skrfs_fail(error, SKRFS_CLASS_CRYPTO, "not sealed to this key");
     }
-    return skrfs_buf_append(out, sealed->cipher.data, sealed->cipher.len, error);
+    const struct skrfs_buf *text = courier.clear ? &sealed->clear : &sealed->cipher;
+    return skrfs_buf_append(out, text->data, text->len, error);
 }
 
 static int fake_unwrap(struct skrfs_tee *self, const struct skrfs_tee_key *key, enum skrfs_enc enc,
@@ -65,12 +67,23 @@ static int fake_attest(struct skrfs_courier *self, const struct skrfs_evidence *
     courier.attested++;
     bool fails = courier.fail_attest > 0;
     courier.fail_attest -= fails;
+    bool stale = courier.stale > 0;
+    courier.stale -= stale;
     pthread_mutex_unlock(&courier.lock);
     if (!skrfs_sleep_until(skrfs_now_ns() + courier.attest_ms * SKRFS_MILLISECOND_NS, deadline_ns))
         return skrfs_fail(
                 error, SKRFS_CLASS_TIMEOUT, "the deadline passed at the attestation service");
     if (fails)
         return skrfs_fail(error, SKRFS_CLASS_REJECTED, "the evidence is refused");
+    if (stale) {
+        skrfs_fail(error, SKRFS_CLASS_UNAVAILABLE, "no certificates fit");
+        error->errnum = ESTALE;
+        return skrfs_fail_retryable(error, 0);
+    }
+    if (courier.clear)
+        return skrfs_buf_append_text(&ret_sealed->clear, courier.clear, error);
+    if (skrfs_buf_append_text(&ret_sealed->inner_key, "an RSA block", error) < 0)
+        return -1;
     return skrfs_buf_append_text(&ret_sealed->cipher, "a.token.x", error);
 }
 
@@ -186,7 +199,8 @@ void fake_done(void) {
 void fake_reset(void) {
     tee.collected = tee.fresh = tee.opened = tee.unwrapped = tee.fail_open = tee.fail_unwrap = 0;
     courier.attested = courier.released = courier.attest_ms = 0;
-    courier.busy = courier.reject = courier.fail_attest = 0;
+    courier.busy = courier.reject = courier.fail_attest = courier.stale = 0;
+    courier.clear = NULL;
     courier.long_wait = false;
     courier.token_life_s = 28800;
     courier.lie = LIE_NONE;

@@ -41,6 +41,8 @@ struct fake_courier {
     unsigned attest_ms;
     int64_t token_life_s;
     unsigned busy, reject, fail_attest; /* how many times still */
+    unsigned stale;                     /* attestations without fitting certificates, likewise */
+    const char *clear;                  /* the token as it is, instead of a sealed one */
     bool long_wait;
     enum lie lie;
     struct skrfs_buf earlier;

@@ -241,6 +241,40 @@ static void test_good_openings_count_for_nothing(void **state) {
     assert_int_equal(tee.fresh, 1);
 }
 
+static void test_clear_tokens(void **state) {
+    (void)state;
+    courier.clear = "a.token.x";
+    run_well(NULL);
+    /* A failure there is no answer about an RSA block: the wrapping key stays. */
+    courier.token_life_s = 0;
+    skrfs_release_free(release);
+    release_new(0);
+    tee.fail_open = 4;
+    for (unsigned i = 0; i < 4; i++)
+        run_badly(5000, SKRFS_CLASS_CRYPTO, "open the token");
+    run_well(NULL);
+    assert_int_equal(tee.fresh, 0);
+    static const char *const malformed[] = {
+            "a.token", "a..x", ".token.x", "a.token.", "a.to\nke.x", "a.b.c.d", "{\"a\":1}", "."};
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(malformed); i++) {
+        courier.clear = malformed[i];
+        run_badly(5000, SKRFS_CLASS_BAD_ANSWER, "token is malformed");
+    }
+    assert_int_equal(tee.fresh, 0);
+}
+
+/* Certificates that no longer are those of an old report: a new one is asked for. */
+static void test_stale_report(void **state) {
+    (void)state;
+    courier.stale = 1;
+    run_well(NULL);
+    assert_int_equal(courier.attested, 2);
+    assert_int_equal(tee.collected, 2);
+    assert_int_equal(tee.fresh, 1);
+    run_well(NULL);
+    assert_int_equal(tee.fresh, 1);
+}
+
 static void test_throttled(void **state) {
     (void)state;
     courier.busy = 1;
@@ -344,6 +378,8 @@ int main(void) {
             cmocka_unit_test_setup_teardown(test_leader_times_out, setup, teardown),
             cmocka_unit_test_setup_teardown(test_retired_after_three, setup, teardown),
             cmocka_unit_test_setup_teardown(test_good_openings_count_for_nothing, setup, teardown),
+            cmocka_unit_test_setup_teardown(test_clear_tokens, setup, teardown),
+            cmocka_unit_test_setup_teardown(test_stale_report, setup, teardown),
             cmocka_unit_test_setup_teardown(test_throttled, setup, teardown),
             cmocka_unit_test_setup_teardown(test_refused_on_a_stale_token, setup, teardown),
             cmocka_unit_test_setup_teardown(test_unwrap_fails, setup, teardown),
