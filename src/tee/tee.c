@@ -18,7 +18,8 @@ const char *const skrfs_tee_names[] = {"azure-cvm", "snp", "tdx", "sgx", NULL};
 static const struct {
     const char *name;
     open_function *open;
-} tees[] = {{"azure-cvm", skrfs_azure_cvm_open}, {"snp", skrfs_snp_open}, {"tdx", skrfs_tdx_open}};
+} tees[] = {{"sgx", skrfs_sgx_open}, {"azure-cvm", skrfs_azure_cvm_open}, {"snp", skrfs_snp_open},
+        {"tdx", skrfs_tdx_open}};
 
 void skrfs_tee_look(const struct skrfs_tee_options *options, const char *what, bool there,
         const char *format, ...) {

@@ -210,6 +210,39 @@ static void a_key_outlives_its_tee(void **state) {
     assert_ok(skrfs_pkey_public(key.rsa, &public, &err), err);
 }
 
+static int answer_vector(void *context, const uint8_t report_data[64], unsigned privlevel,
+        struct skrfs_buf *report, struct skrfs_buf *table) {
+    struct skrfs_error err = {0};
+    const struct skrfs_buf *vector = context;
+    (void)report_data;
+    (void)privlevel;
+    (void)table;
+    assert_ok(skrfs_buf_append(report, vector->data, vector->len, &err), err);
+    return 0;
+}
+
+/* Real reports are taken apart, and refused because they are over another's data. */
+static void anothers_real_report_is_rejected(void **state) {
+    static const struct {
+        const char *provider, *kind, *name;
+    } cases[] = {{"sev_guest", "snp", "containers-sgx-tdx/snp-aci-a/snp_report.bin"},
+            {"sev_guest", "snp", "containers-sgx-tdx/snp-turin-v5/turin_attestation_report.bin"},
+            {"tdx_guest", "tdx", "containers-sgx-tdx/tdx/tdx_prod_quote_SPR_E4.dat"},
+            {"tdx_guest", "tdx", "containers-sgx-tdx/tdx/quote_v5_sample.dat"},
+            {"tdx_guest", "tdx", "containers-sgx-tdx/tdx-azure/td-quote.bin"}};
+    (void)state;
+    guest_add_tsm("sev_guest");
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(cases); i++) {
+        skrfs_autobuf vector = SKRFS_BUF(1);
+        vector_read(cases[i].name, &vector);
+        const struct tsm_settings settings = {
+                .provider = cases[i].provider, .firmware = answer_vector, .context = &vector};
+        tsm_set(&settings);
+        autotee *tee = guest_open(cases[i].kind);
+        guest_collect_fails(tee, SKRFS_CLASS_REJECTED, "over other data");
+    }
+}
+
 static void a_debug_guest_is_refused_unless_allowed(void **state) {
     struct skrfs_error err = {0};
     (void)state;
@@ -331,6 +364,7 @@ int main(void) {
             GUEST_TEST(what_is_wrapped_to_it_is_unwrapped),
             GUEST_TEST(what_is_too_short_or_anothers_is_not),
             GUEST_TEST(a_key_outlives_its_tee),
+            GUEST_TEST(anothers_real_report_is_rejected),
             GUEST_TEST(a_debug_guest_is_refused_unless_allowed),
             GUEST_TEST(init_data_must_be_the_guests),
             GUEST_TEST(a_certificates_file_travels_as_it_is),
