@@ -55,6 +55,21 @@ static int file_read(const char *path, struct skrfs_secret **ret_text, struct sk
     return 0;
 }
 
+/* One DER SEQUENCE (X.690 section 8.1.3), from the first octet to the last. */
+static bool is_der(const uint8_t *data, size_t len) {
+    if (len < 4 || data[0] != 0x30) {
+        return false;
+    }
+    switch (data[1]) {
+    case 0x81:
+        return len == 3 + (size_t)data[2];
+    case 0x82:
+        return len == 4 + ((size_t)data[2] << 8 | data[3]);
+    default:
+        return data[1] < 0x80 && len == 2 + (size_t)data[1];
+    }
+}
+
 /* What it looks like; octets of an oct key look like nothing. */
 static int format_guess(
         const struct skrfs_secret *text, enum skrfs_format *ret_format, struct skrfs_error *err) {
@@ -68,7 +83,7 @@ static int format_guess(
         *ret_format = SKRFS_FORMAT_PEM;
     } else if (blank < len && data[blank] == '{') {
         *ret_format = SKRFS_FORMAT_JWK;
-    } else if (len > 2 && data[0] == 0x30 && data[1] >= 0x80) { /* a long DER SEQUENCE */
+    } else if (is_der(data, len)) {
         *ret_format = SKRFS_FORMAT_DER;
     } else {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
