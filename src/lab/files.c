@@ -1,5 +1,7 @@
 #include "files.h"
 
+#include "hardware.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -211,7 +213,7 @@ int skrfs_lab_dir_fill(const char *dir, const struct skrfs_lab *lab,
             skrfs_chain_pem(lab->pki->root.chain, &ca, err) < 0 || make_folders(dir, err) < 0 ||
             write_text(dir, "ca.pem", skrfs_buf_text(&ca), err) < 0 ||
             write_text(dir, "skrfs.conf", skrfs_buf_text(&conf), err) < 0 ||
-            write_pids(dir, machine, err) < 0)
+            write_pids(dir, machine, err) < 0 || skrfs_lab_hardware_save(dir, lab->pki, err) < 0)
         return -1;
     return describe(dir, lab, machine, err);
 }

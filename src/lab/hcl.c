@@ -62,8 +62,8 @@ static int hardware(const struct skrfs_lab_pki *pki, bool tdx, struct skrfs_byte
     if (skrfs_hash(SKRFS_SHA256, claims.data, claims.len, wish.report_data, err) < 0)
         return -1;
     if (tdx)
-        return skrfs_lab_td_report(pki, wish.report_data, 0, place, err);
-    return skrfs_lab_snp_report(pki, &wish, place, err);
+        return skrfs_lab_make_td_report(pki, wish.report_data, 0, place, err);
+    return skrfs_lab_make_snp_report(pki, &wish, place, err);
 }
 
 int skrfs_lab_hcl_report(const struct skrfs_lab_pki *pki, bool tdx, struct skrfs_bytes claims,

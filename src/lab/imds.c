@@ -1,4 +1,5 @@
 /* The instance metadata service: tokens for managed identities, VCEK certificates, TD quotes. */
+#include "hardware.h"
 #include "jwt.h"
 #include "state.h"
 
@@ -146,7 +147,7 @@ static void token(struct skrfs_lab *lab, const struct skrfs_lab_request *request
     (void)skrfs_lab_reply(answer, json);
 }
 
-static int thim_json(const struct skrfs_lab_pki *pki, bool stale, struct skrfs_json **ret_json,
+int skrfs_lab_thim_json(const struct skrfs_lab_pki *pki, bool stale, struct skrfs_json **ret_json,
         struct skrfs_error *err) {
     const struct skrfs_lab_tcb *tcb = stale ? &pki->stale : &pki->reported;
     skrfs_autobuf pem = SKRFS_BUF(SKRFS_PEM_MAX);
@@ -171,7 +172,7 @@ static void thim(struct skrfs_lab *lab, struct skrfs_lab_answer *answer) {
         (void)skrfs_lab_refuse(answer, 404, "not_found", "This is no AMD machine");
         return;
     }
-    if (thim_json(lab->pki, answer->deed == SKRFS_LAB_STALE_VCEK, &json, &err) < 0)
+    if (skrfs_lab_thim_json(lab->pki, answer->deed == SKRFS_LAB_STALE_VCEK, &json, &err) < 0)
         (void)skrfs_lab_broken(answer, &err);
     else
         (void)skrfs_lab_reply(answer, json);
@@ -185,7 +186,7 @@ static int quote(struct skrfs_lab *lab, struct skrfs_bytes body, struct skrfs_js
     struct skrfs_json *text = NULL;
     if (skrfs_json_parse((const char *)body.data, body.len, (size_t)16 * 1024, &json, err) < 0 ||
             skrfs_json_need_base64(json, "report", SKRFS_BASE64_ANY, &report, err) < 0 ||
-            skrfs_lab_td_quote(lab->pki, skrfs_buf_bytes(&report), &made, err) < 0 ||
+            skrfs_lab_quote_td(lab->pki, skrfs_buf_bytes(&report), &made, err) < 0 ||
             skrfs_lab_base64_json(SKRFS_BASE64URL, skrfs_buf_bytes(&made), &text, err) < 0)
         return -1;
     return skrfs_json_pack(ret_json, err, "{s:o}", "quote", text);

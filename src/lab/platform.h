@@ -14,19 +14,39 @@
 
 struct skrfs_lab_snp_wish {
     uint8_t report_data[64];
+    uint8_t host_data[32];
     uint64_t policy;
+    unsigned vmpl;
+    bool names_processor; /* version 3; version 2 otherwise */
 };
-/* An SNP report (version 2, Milan) signed by the lab's VCEK. */
-int skrfs_lab_snp_report(const struct skrfs_lab_pki *pki, const struct skrfs_lab_snp_wish *wish,
-        uint8_t ret_report[SKRFS_LAB_SNP_REPORT_LEN], struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* An SNP report (Milan) signed by the lab's VCEK. */
+int skrfs_lab_make_snp_report(const struct skrfs_lab_pki *pki,
+        const struct skrfs_lab_snp_wish *wish, uint8_t ret_report[SKRFS_LAB_SNP_REPORT_LEN],
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* A TD report with the CPU's MAC. */
-int skrfs_lab_td_report(const struct skrfs_lab_pki *pki, const uint8_t report_data[64],
+int skrfs_lab_make_td_report(const struct skrfs_lab_pki *pki, const uint8_t report_data[64],
         uint64_t attributes, uint8_t ret_report[SKRFS_LAB_TD_REPORT_LEN],
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Makes a version 4 quote of a TD report after checking its MAC: REJECTED when it is not this
  * CPU's. */
-int skrfs_lab_td_quote(const struct skrfs_lab_pki *pki, struct skrfs_bytes report,
+int skrfs_lab_quote_td(const struct skrfs_lab_pki *pki, struct skrfs_bytes report,
+        struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+#define SKRFS_LAB_PROOF_MAX ((size_t)64 * 1024)
+/* Signature of `signed_part`, attestation key, quoting enclave's report and PCK chain; in a TD
+ * quote the latter two are nested (certification data of type 6). */
+int skrfs_lab_quote_proof(const struct skrfs_lab_pki *pki, bool nested,
+        struct skrfs_bytes signed_part, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+struct skrfs_lab_sgx_wish {
+    uint8_t report_data[64];
+    uint8_t config_id[64];
+    bool debug;
+};
+/* Appends an enclave's quote of version 3. */
+int skrfs_lab_make_sgx_quote(const struct skrfs_lab_pki *pki, const struct skrfs_lab_sgx_wish *wish,
         struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Runtime claims as the paravisor writes them; `ek` NULL: the attestation key alone. */

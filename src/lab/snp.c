@@ -19,11 +19,12 @@ static void put_tcb(uint8_t *place, const struct skrfs_lab_tcb *tcb, uint8_t new
 
 static int fill(const struct skrfs_lab_pki *pki, const struct skrfs_lab_snp_wish *wish,
         uint8_t *report, struct skrfs_error *err) {
-    put(report + 0x00, 2, 4); /* version */
-    put(report + 0x04, 4, 4); /* guest SVN */
+    put(report + 0x00, wish->names_processor ? 3 : 2, 4); /* version */
+    put(report + 0x04, 4, 4);                             /* guest SVN */
     put(report + 0x08, wish->policy, 8);
-    report[0x10] = 1;         /* family */
-    report[0x20] = 2;         /* image */
+    report[0x10] = 1; /* family */
+    report[0x20] = 2; /* image */
+    put(report + 0x30, wish->vmpl, 4);
     put(report + 0x34, 1, 4); /* ECDSA P-384 with SHA-384 */
     put(report + 0x40, 1, 8); /* platform: SMT */
     memcpy(report + 0x50, wish->report_data, 64);
@@ -33,6 +34,12 @@ static int fill(const struct skrfs_lab_pki *pki, const struct skrfs_lab_snp_wish
     put_tcb(report + 0x1E0, &pki->reported, 0);
     put_tcb(report + 0x1F0, &pki->reported, 0);
     memcpy(report + 0x1A0, pki->chip_id, 64);
+    memcpy(report + 0xC0, wish->host_data, sizeof(wish->host_data));
+    if (wish->names_processor) {
+        report[0x188] = 0x19; /* family, model and stepping of Milan */
+        report[0x189] = 0x01;
+        report[0x18A] = 0x01;
+    }
     memset(report + 0x160, 0xff, 32); /* no migration agent */
     if (skrfs_hash(SKRFS_SHA384, "skrfs lab paravisor", 19, report + 0x90, err) < 0 ||
             skrfs_hash(SKRFS_SHA384, "skrfs lab id key", 16, report + 0xE0, err) < 0)
@@ -55,8 +62,9 @@ static int sign(const struct skrfs_lab_pki *pki, uint8_t *report, struct skrfs_e
     return 0;
 }
 
-int skrfs_lab_snp_report(const struct skrfs_lab_pki *pki, const struct skrfs_lab_snp_wish *wish,
-        uint8_t ret_report[SKRFS_LAB_SNP_REPORT_LEN], struct skrfs_error *err) {
+int skrfs_lab_make_snp_report(const struct skrfs_lab_pki *pki,
+        const struct skrfs_lab_snp_wish *wish, uint8_t ret_report[SKRFS_LAB_SNP_REPORT_LEN],
+        struct skrfs_error *err) {
     uint8_t report[SKRFS_LAB_SNP_REPORT_LEN] = {0};
     if (fill(pki, wish, report, err) < 0 || sign(pki, report, err) < 0)
         return skrfs_wrap(err, "make an SNP report");

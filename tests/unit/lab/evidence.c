@@ -166,17 +166,17 @@ static void make_hardware(
     wish.report_data[60] ^= recipe->binding_other;
     if (recipe->tdx) {
         guest->isolation = SKRFS_LAB_TDX;
-        assert_ok(skrfs_lab_td_report(
+        assert_ok(skrfs_lab_make_td_report(
                           bench->pki, wish.report_data, recipe->td_attributes, report, &err),
                 err);
-        assert_ok(skrfs_lab_td_quote(recipe->ark_other ? bench->stranger : bench->pki,
+        assert_ok(skrfs_lab_quote_td(recipe->ark_other ? bench->stranger : bench->pki,
                           (struct skrfs_bytes){report, SKRFS_LAB_TD_REPORT_LEN}, &guest->report,
                           &err),
                 err);
         return;
     }
     guest->isolation = SKRFS_LAB_SNP;
-    assert_ok(skrfs_lab_snp_report(bench->pki, &wish, report, &err), err);
+    assert_ok(skrfs_lab_make_snp_report(bench->pki, &wish, report, &err), err);
     put(&guest->report, report, sizeof(report));
     make_chain(bench, recipe, guest);
 }

@@ -231,12 +231,12 @@ static void td_report_of_stranger_is_not_quoted(void **state) {
     uint8_t report[SKRFS_LAB_TD_REPORT_LEN];
     skrfs_autobuf quote = SKRFS_BUF((size_t)64 * 1024);
     (void)state;
-    assert_ok(skrfs_lab_td_report(bench.pki, data, 0, report, &err), err);
+    assert_ok(skrfs_lab_make_td_report(bench.pki, data, 0, report, &err), err);
     report[600] ^= 1;
-    assert_fails(skrfs_lab_td_quote(
+    assert_fails(skrfs_lab_quote_td(
                          bench.pki, (struct skrfs_bytes){report, sizeof(report)}, &quote, &err),
             err, SKRFS_CLASS_REJECTED, "not made on this machine");
-    assert_fails(skrfs_lab_td_quote(bench.pki, (struct skrfs_bytes){report, 1000}, &quote, &err),
+    assert_fails(skrfs_lab_quote_td(bench.pki, (struct skrfs_bytes){report, 1000}, &quote, &err),
             err, SKRFS_CLASS_REJECTED, "1024");
 }
 
