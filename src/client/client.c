@@ -13,14 +13,11 @@ struct skrfs_client {
 /* On failure the parts made so far are left for skrfs_client_free. */
 static int client_open(
         struct skrfs_client *client, const char *config_path, struct skrfs_error *err) {
-    struct skrfs_tpm *tpm;
-
     if (skrfs_crypto_setup(err) < 0 || skrfs_conf_load(config_path, &client->conf, err) < 0 ||
             skrfs_network_open(client->conf, &client->network, err) < 0 ||
-            skrfs_courier_direct(client->network.cloud, &client->courier, err) < 0 ||
-            skrfs_tpm_open(client->conf->tcti, &tpm, err) < 0)
+            skrfs_courier_direct(client->network.cloud, &client->courier, err) < 0)
         return -1;
-    return skrfs_keyside_open(client->conf, tpm, client->courier, &client->keyside, err);
+    return skrfs_keyside_open(client->conf, NULL, client->courier, &client->keyside, err);
 }
 
 int skrfs_client_new(

@@ -20,14 +20,18 @@ static int trust_load(const struct skrfs_conf *conf, const struct skrfs_buf *ca_
     return 0;
 }
 
+bool skrfs_keyside_wants_tpm(const struct skrfs_conf *conf) {
+    const char *kind = conf->tee.kind;
+
+    return !kind || strcmp(kind, "auto") == 0 || strcmp(kind, "azure-cvm") == 0;
+}
+
 /* A device must be there when the sandbox closes; what is behind a relay may come later. */
-static int tpm_find(struct skrfs_keyside *keyside) {
+static int tpm_find_behind_relay(struct skrfs_keyside *keyside) {
     struct skrfs_error err;
 
-    if (keyside->tpm)
+    if (keyside->tpm || keyside->tpm_fd < 0)
         return 0;
-    if (keyside->tpm_fd < 0)
-        return -1;
     if (skrfs_tpm_open_fd(keyside->tpm_fd, &keyside->tpm, &err) < 0) {
         keyside->no_tee = err;
         return -1;
@@ -36,18 +40,38 @@ static int tpm_find(struct skrfs_keyside *keyside) {
     return 0;
 }
 
-/* Under the lock, or before anybody else knows the value. */
+static struct skrfs_tee_options tee_options(const struct skrfs_keyside *keyside) {
+    const struct skrfs_conf *conf = keyside->conf;
+
+    return (struct skrfs_tee_options){.kind = keyside->enclosed ? "azure-cvm" : conf->tee.kind,
+            .tsm = conf->tee.tsm,
+            .device = conf->tee.device,
+            .attestation = conf->tee.attestation,
+            .context = conf->tee.context,
+            .certificates_file = conf->tee.certificates_file,
+            .init_data_file = conf->tee.init_data,
+            .allow_debug = conf->tee.allow_debug,
+            .looks = keyside->looks,
+            .tpm = keyside->tpm,
+            .event_log = conf->event_log,
+            .event_log_read = &keyside->event_log};
+}
+
+/* Under the lock, or before anybody else knows the value. Behind a closed sandbox no path can be
+ * looked at any more: what may still come is the report in a TPM that is open. */
 static int tee_find(struct skrfs_keyside *keyside) {
     struct skrfs_error err;
 
     if (keyside->tee)
         return 0;
-    if (tpm_find(keyside) < 0)
+    if (tpm_find_behind_relay(keyside) < 0 || (keyside->enclosed && !keyside->tpm))
         return -1;
-    const struct skrfs_tee_options options = {
-            .tpm = keyside->tpm, .event_log_read = &keyside->event_log};
+    const struct skrfs_tee_options options = tee_options(keyside);
     if (skrfs_tee_open(&options, &keyside->tee, &err) == 0)
         return 0;
+    /* Why there is no TPM is known here alone. */
+    if (err.kind == SKRFS_CLASS_NO_TEE && keyside->no_tee.message[0] && !keyside->tpm)
+        skrfs_wrap(&err, "%s", keyside->no_tee.message);
     keyside->no_tee = err;
     return -1;
 }
@@ -60,14 +84,29 @@ static void init(struct skrfs_keyside *keyside, const struct skrfs_conf *conf) {
     keyside->event_log = SKRFS_BUF(SKRFS_EVENT_LOG_MAX);
 }
 
+/* A machine without a TPM may have another TEE. One whose TPM is there and cannot be used is told
+ * so: nothing else is looked for, for it might be weaker. */
+static void find(struct skrfs_keyside *keyside) {
+    if (keyside->tpm_fd < 0 && !keyside->tpm && skrfs_keyside_wants_tpm(keyside->conf) &&
+            skrfs_tpm_open(keyside->conf->tcti, &keyside->tpm, &keyside->no_tee) < 0) {
+        keyside->tpm = NULL;
+        if (keyside->no_tee.kind != SKRFS_CLASS_NO_TEE)
+            return;
+    }
+    (void)tee_find(keyside);
+}
+
 static int prepare(
         struct skrfs_keyside *keyside, const struct skrfs_buf *ca_pem, struct skrfs_error *err) {
-    if (trust_load(keyside->conf, ca_pem, &keyside->trust, err) < 0 ||
-            skrfs_tee_event_log(keyside->conf->event_log, &keyside->event_log, err) < 0) {
+    const struct skrfs_conf *conf = keyside->conf;
+
+    if (trust_load(conf, ca_pem, &keyside->trust, err) < 0 ||
+            (skrfs_keyside_wants_tpm(conf) &&
+                    skrfs_tee_event_log(conf->event_log, &keyside->event_log, err) < 0)) {
         skrfs_keyside_done(keyside);
         return -1;
     }
-    (void)tee_find(keyside);
+    find(keyside);
     return 0;
 }
 
@@ -75,13 +114,12 @@ int skrfs_keyside_prepare(const struct skrfs_conf *conf, int relay, const struct
         struct skrfs_keyside *ret_keyside, struct skrfs_error *err) {
     init(ret_keyside, conf);
     ret_keyside->tpm_fd = relay;
-    if (relay < 0 && skrfs_tpm_open(conf->tcti, &ret_keyside->tpm, &ret_keyside->no_tee) < 0)
-        ret_keyside->tpm = NULL;
     return prepare(ret_keyside, ca_pem, err);
 }
 
 void skrfs_keyside_start(struct skrfs_keyside *keyside, struct skrfs_courier *courier) {
     keyside->courier = courier;
+    keyside->enclosed = true;
 }
 
 static int release_make(struct skrfs_keyside *keyside, struct skrfs_error *err) {
@@ -121,11 +159,33 @@ int skrfs_keyside_open(const struct skrfs_conf *conf, struct skrfs_tpm *tpm,
     if (prepare(ret_keyside, &ca_pem, err) < 0)
         return -1;
     skrfs_keyside_start(ret_keyside, courier);
-    if (skrfs_keyside_release(ret_keyside, &release, err) < 0) {
+    if (!ret_keyside->tee)
+        *err = ret_keyside->no_tee;
+    if (!ret_keyside->tee || skrfs_keyside_release(ret_keyside, &release, err) < 0) {
         skrfs_keyside_done(ret_keyside);
         return -1;
     }
     return 0;
+}
+
+int skrfs_keyside_look(
+        const struct skrfs_conf *conf, struct skrfs_tee_looks *ret_looks, struct skrfs_error *err) {
+    struct skrfs_keyside keyside;
+    int result = 0;
+
+    init(&keyside, conf);
+    keyside.looks = ret_looks;
+    *ret_looks = (struct skrfs_tee_looks){.count = 0};
+    if (skrfs_keyside_wants_tpm(conf))
+        result = skrfs_tee_event_log(conf->event_log, &keyside.event_log, err);
+    if (result == 0)
+        find(&keyside);
+    if (result == 0 && !keyside.tee) {
+        *err = keyside.no_tee;
+        result = -1;
+    }
+    skrfs_keyside_done(&keyside);
+    return result;
 }
 
 void skrfs_keyside_done(struct skrfs_keyside *keyside) {

@@ -102,7 +102,10 @@ int conf_build(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_erro
     const struct section *attestation = raw_find(raw, SECTION_ATTESTATION, "");
     if (conf_take_https(raw_get(attestation, "url"), &conf->attestation_url, NULL, err) ||
             take_network(raw, conf, err) || take_machine(raw, conf, err) ||
-            take_vaults(raw, conf, err) || take_keys(raw, conf, err))
+            conf_take_login(raw, conf, err) || conf_take_tee(raw, conf, err))
+        return -1;
+    if (take_vaults(raw, conf, err) || conf_check_login(raw, conf, err) ||
+            take_keys(raw, conf, err))
         return -1;
     return 0;
 }
@@ -113,6 +116,8 @@ static void vault_done(struct skrfs_conf_vault *vault) {
     free(vault->host);
     free(vault->identity);
     free(vault->resource);
+    free(vault->tenant);
+    free(vault->client);
 }
 
 static void key_done(struct skrfs_conf_key *key) {
@@ -124,6 +129,28 @@ static void key_done(struct skrfs_conf_key *key) {
     skrfs_rules_done(&key->guard.deny);
 }
 
+static void login_done(struct skrfs_conf *conf) {
+    free(conf->login.cloud);
+    free(conf->login.authority);
+    free(conf->login.tenant);
+    free(conf->login.client);
+    free(conf->login.token_file);
+    free(conf->login.managed);
+}
+
+static void tee_done(struct skrfs_conf *conf) {
+    free(conf->tee.kind);
+    free(conf->tee.tsm);
+    free(conf->tee.device);
+    free(conf->tee.attestation);
+    free(conf->tee.context);
+    free(conf->tee.certificates_file);
+    free(conf->tee.init_data);
+    free(conf->tee.certificates);
+    free(conf->tee.cache_url);
+    free(conf->tee.kds_url);
+}
+
 void skrfs_conf_free(struct skrfs_conf *conf) {
     if (!conf)
         return;
@@ -131,6 +158,8 @@ void skrfs_conf_free(struct skrfs_conf *conf) {
         vault_done(&conf->vaults[i]);
     for (size_t i = 0; i < conf->key_count; i++)
         key_done(&conf->keys[i]);
+    login_done(conf);
+    tee_done(conf);
     free(conf->vaults);
     free(conf->keys);
     free(conf->attestation_url);

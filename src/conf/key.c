@@ -92,18 +92,6 @@ static int take_enc(
     return conf_fail_at(err, &value->place, "'enc' is %s, %s or %s", known[0], known[1], known[2]);
 }
 
-/* Where the rule that begins at this offset of a list's text stands. */
-static struct place place_of(const struct value *value, size_t offset) {
-    struct place place = value->place;
-    size_t begin = 0;
-    for (size_t i = 0; i < value->segment_count && value->segments[i].offset <= offset; i++) {
-        begin = value->segments[i].offset;
-        place = value->segments[i].place;
-    }
-    place.column += (unsigned)(offset - begin);
-    return place;
-}
-
 static int take_rules(const struct value *value, const struct skrfs_names *names,
         struct skrfs_rules *rules, struct skrfs_error *err) {
     size_t offset = 0;
@@ -111,7 +99,7 @@ static int take_rules(const struct value *value, const struct skrfs_names *names
         return 0;
     if (err->kind != SKRFS_CLASS_CONFIG)
         return -1;
-    struct place place = place_of(value, offset);
+    struct place place = raw_place_of(value, offset);
     return skrfs_wrap(err, "%s:%u:%u", place.file, place.line, place.column);
 }
 

@@ -143,6 +143,17 @@ int raw_extend(struct section *section, const char *name, const char *text,
     return 0;
 }
 
+struct place raw_place_of(const struct value *value, size_t offset) {
+    struct place place = value->place;
+    size_t begin = 0;
+    for (size_t i = 0; i < value->segment_count && value->segments[i].offset <= offset; i++) {
+        begin = value->segments[i].offset;
+        place = value->segments[i].place;
+    }
+    place.column += (unsigned)(offset - begin);
+    return place;
+}
+
 const struct value *raw_get(const struct section *section, const char *name) {
     for (size_t i = 0; section && i < section->value_count; i++)
         if (strcmp(section->values[i].name, name) == 0)

@@ -15,6 +15,8 @@ enum section_kind {
     SECTION_KEY,
     SECTION_NETWORK,
     SECTION_IMDS,
+    SECTION_LOGIN,
+    SECTION_TEE,
     SECTION_TPM,
     SECTION_MOUNT,
     SECTION_LAB,
@@ -71,6 +73,8 @@ bool conf_kind_is_named(enum section_kind kind);
 /* The schema's own copy of the name, NULL when the section has no such name. */
 const char *conf_find_name(enum section_kind kind, const char *name);
 bool conf_name_is_list(const char *name);
+/* Which of these (ends with a NULL) `word` was meant to be; NULL when none is near. */
+const char *conf_nearest(const char *word, const char *const *candidates);
 int conf_fail_unknown_kind(
         struct skrfs_error *err, const struct place *place, const char *word) SKRFS_MUST_CHECK;
 int conf_fail_unknown_name(struct skrfs_error *err, const struct place *place,
@@ -89,6 +93,8 @@ int raw_set(struct section *section, const char *name, const char *text, const s
 /* Continues a list that was set. */
 int raw_extend(struct section *section, const char *name, const char *text,
         const struct place *place, struct skrfs_error *err);
+/* Where the word that begins at this offset of a list's text stands. */
+struct place raw_place_of(const struct value *value, size_t offset);
 /* NULL when it was not set. */
 const struct value *raw_get(const struct section *section, const char *name);
 const struct section *raw_find(const struct raw *raw, enum section_kind kind, const char *name);
@@ -107,6 +113,11 @@ int conf_take_path(const struct value *value, char **ret_path, struct skrfs_erro
 int conf_take_duration(const struct value *value, uint64_t *ret_ns, struct skrfs_error *err);
 int conf_take_bool(const struct value *value, bool *ret_bool, struct skrfs_error *err);
 int conf_take_mode(const struct value *value, mode_t *ret_mode, struct skrfs_error *err);
+/* One of these words (ends with a NULL). */
+int conf_take_word(const struct value *value, const char *const *words, char **ret_text,
+        struct skrfs_error *err);
+/* A tenant's or a client's identifier, or a tenant's domain. */
+int conf_take_id(const struct value *value, char **ret_text, struct skrfs_error *err);
 /* Non-empty, of these characters, at most `max` of them. */
 bool conf_is_word(const char *text, const char *allowed, size_t max);
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -129,9 +140,15 @@ struct names_memo {
 };
 void names_use(struct skrfs_names *names, struct names_memo *memo);
 
-/* vault.c and key.c: sections into the configuration. */
+/* vault.c, key.c, login.c, tee.c: sections into the configuration. */
 int conf_take_vault(
         const struct section *section, struct skrfs_conf_vault *vault, struct skrfs_error *err);
+/* Managed identities, the first kinds that 'identity' can be. */
+bool conf_identity_is_managed(const char *identity);
+int conf_take_login(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_error *err);
+/* After vaults and login: what of them cannot work together. */
+int conf_check_login(const struct raw *raw, const struct skrfs_conf *conf, struct skrfs_error *err);
+int conf_take_tee(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_error *err);
 int conf_take_key(const struct section *section, const struct skrfs_conf *conf,
         const struct skrfs_names *names, struct skrfs_conf_key *key, struct skrfs_error *err);
 /* build.c: everything. */

@@ -10,12 +10,17 @@ static const struct {
     const char *names[NAMES_MAX];
 } kinds[SECTION_COUNT] = {
         [SECTION_ATTESTATION] = {"attestation", false, {"url"}},
-        [SECTION_VAULT] = {"vault", true, {"url", "identity", "resource"}},
+        [SECTION_VAULT] = {"vault", true, {"url", "identity", "resource", "tenant", "client"}},
         [SECTION_KEY] = {"key", true,
                 {"vault", "name", "version", "format", "enc", "owner", "group", "mode", "allow",
                         "deny", "refresh", "stale"}},
         [SECTION_NETWORK] = {"network", false, {"ca-file", "proxy", "connect-timeout", "deadline"}},
         [SECTION_IMDS] = {"imds", false, {"url"}},
+        [SECTION_LOGIN] = {"login", false,
+                {"cloud", "authority", "tenant", "client", "token-file", "managed"}},
+        [SECTION_TEE] = {"tee", false,
+                {"kind", "tsm", "device", "attestation", "context", "certificates",
+                        "certificates-file", "cache-url", "kds-url", "init-data", "allow-debug"}},
         [SECTION_TPM] = {"tpm", false, {"tcti", "event-log"}},
         [SECTION_MOUNT] = {"mount", false, {"path", "allow-other"}},
         [SECTION_LAB] = {"lab", false, {"dir"}},
@@ -47,7 +52,11 @@ const char *conf_find_name(enum section_kind kind, const char *name) {
 }
 
 bool conf_name_is_list(const char *name) {
-    return strcmp(name, "allow") == 0 || strcmp(name, "deny") == 0;
+    static const char *const lists[] = {"allow", "deny", "certificates"};
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(lists); i++)
+        if (strcmp(name, lists[i]) == 0)
+            return true;
+    return false;
 }
 
 static size_t least(size_t a, size_t b) {
@@ -83,6 +92,13 @@ static const char *nearer(const char *word, const char *best, const char *candid
     if (far > 2 || far >= strlen(candidate))
         return best;
     return !best || far < distance(word, best) ? candidate : best;
+}
+
+const char *conf_nearest(const char *word, const char *const *candidates) {
+    const char *best = NULL;
+    for (; *candidates; candidates++)
+        best = nearer(word, best, *candidates);
+    return best;
 }
 
 int conf_fail_unknown_kind(struct skrfs_error *err, const struct place *place, const char *word) {

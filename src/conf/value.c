@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <skrfs/base/clock.h>
+#include <stdio.h>
 #include <string.h>
 
 bool conf_is_word(const char *text, const char *allowed, size_t max) {
@@ -61,4 +62,37 @@ int conf_take_mode(const struct value *value, mode_t *ret_mode, struct skrfs_err
                 "'mode' %s: a key can only be read; use 0400, 0440 or 0444", value->text);
     *ret_mode = mode;
     return 0;
+}
+
+/* "a, b or c" of a list that ends with a NULL. */
+static void name_all(const char *const *words, char *out, size_t size) {
+    size_t at = 0;
+    for (size_t i = 0; words[i] && at < size; i++) {
+        const char *joint = i == 0 ? "" : words[i + 1] ? ", " : " or ";
+        int len = snprintf(out + at, size - at, "%s%s", joint, words[i]);
+        at += len > 0 ? (size_t)len : 0;
+    }
+}
+
+int conf_take_word(const struct value *value, const char *const *words, char **ret_text,
+        struct skrfs_error *err) {
+    char all[256];
+    if (!value)
+        return 0;
+    for (size_t i = 0; words[i]; i++)
+        if (strcmp(words[i], value->text) == 0)
+            return conf_take_text(value, ret_text, err);
+    name_all(words, all, sizeof(all));
+    const char *near = conf_nearest(value->text, words);
+    return conf_fail_at(err, &value->place, "'%s' is %s%s%s%s", value->name, all,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+#define ID_MAX 253 /* a domain's name */
+
+int conf_take_id(const struct value *value, char **ret_text, struct skrfs_error *err) {
+    if (value && !conf_is_word(value->text, LETTERS_DIGITS "-.", ID_MAX))
+        return conf_fail_at(err, &value->place,
+                "'%s' is an identifier such as 11111111-2222-3333-4444-555555555555", value->name);
+    return conf_take_text(value, ret_text, err);
 }

@@ -71,7 +71,8 @@ static int spawn_with(struct skrfs_parent *parent, const int witness[2], const i
 int skrfs_spawn_keeper_set(struct skrfs_parent *parent, struct skrfs_error *err) {
     int witness[2] = {-1, -1}, relay[2] = {-1, -1};
     const char *tcti = parent->options->conf->tcti;
-    bool wants_relay = tcti && !skrfs_tpm_tcti_is_device(tcti);
+    bool wants_relay = tcti && !skrfs_tpm_tcti_is_device(tcti) &&
+                       skrfs_keyside_wants_tpm(parent->options->conf);
     int result = make_pair(witness, err);
 
     if (result == 0 && wants_relay)
