@@ -1,6 +1,8 @@
 #include <linux/capability.h>
 #include <skrfs/base/log.h>
+#include <skrfs/base/secret.h>
 #include <skrfs/daemon/process.h>
+#include <string.h>
 
 /* What name resolution and TLS read. Folders rather than files: /etc/resolv.conf and the like are
  * replaced while this process lives, and a rule for a file is lost with the file. */
@@ -18,13 +20,38 @@ static const struct skrfs_sandbox_path readable[] = {
         {"/lib64"},
 };
 
-static int close_in(struct skrfs_error *err) {
+static int close_sandbox(const struct skrfs_credentials *credentials, struct skrfs_error *err) {
+    struct skrfs_sandbox_path paths[SKRFS_ARRAY_LEN(readable) + SKRFS_CONF_VAULTS_MAX];
+    size_t count = SKRFS_ARRAY_LEN(readable);
+
+    memcpy(paths, readable, sizeof(readable));
+    for (size_t i = 0; i < credentials->count; i++)
+        paths[count++] = (struct skrfs_sandbox_path){credentials->folders[i]};
+    return skrfs_sandbox_courier(paths, count, err);
+}
+
+static int close_in(const struct skrfs_credentials *credentials, struct skrfs_error *err) {
     const uint64_t to_leave = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID;
 
-    if (skrfs_process_drop(to_leave, err) < 0 || skrfs_process_become_nobody(err) < 0 ||
+    /* While its system calls are allowed; a courier without a private key needs none. */
+    if (credentials->private_key && skrfs_secret_setup(0, false, err) < 0)
+        return -1;
+    if (skrfs_process_drop(to_leave, err) < 0 ||
+            skrfs_process_become_nobody(credentials->groups, credentials->group_count, err) < 0 ||
             skrfs_process_harden("skrfs-courier", 0, err) < 0)
         return -1;
-    return skrfs_sandbox_courier(readable, SKRFS_ARRAY_LEN(readable), err);
+    return close_sandbox(credentials, err);
+}
+
+static int begin(
+        const struct skrfs_child *child, struct skrfs_network *network, struct skrfs_error *err) {
+    struct skrfs_credentials credentials = {.count = 0};
+
+    if (skrfs_credentials_find(network->vaults, child->conf->vault_count, &credentials, err) < 0)
+        return -1;
+    int result = close_in(&credentials, err);
+    skrfs_credentials_done(&credentials);
+    return result < 0 ? -1 : skrfs_network_start(child->conf, network, err);
 }
 
 int skrfs_courier_main(const struct skrfs_child *child) {
@@ -33,7 +60,7 @@ int skrfs_courier_main(const struct skrfs_child *child) {
 
     skrfs_log_set_name("courier");
     skrfs_fs_handover_free(child->handover);
-    if (close_in(&err) < 0 || skrfs_network_start(child->conf, &network, &err) < 0)
+    if (begin(child, &network, &err) < 0)
         return skrfs_notice_failed(child, SKRFS_ROLE_COURIER, &err);
     /* The parent listens to its other end; who speaks to the network has nothing more to tell it.
      */

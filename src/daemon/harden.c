@@ -53,10 +53,10 @@ int skrfs_process_drop(uint64_t keep, struct skrfs_error *err) {
     return 0;
 }
 
-int skrfs_process_become_nobody(struct skrfs_error *err) {
+int skrfs_process_become_nobody(const gid_t *groups, size_t group_count, struct skrfs_error *err) {
     if (geteuid() != 0)
         return 0;
-    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+    if (setgroups(group_count, groups) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
             setresuid(NOBODY, NOBODY, NOBODY) < 0) {
         /* In a container that lacks CAP_SETUID, or whose user namespace does not map 65534. */
         if (errno != EPERM && errno != EINVAL)

@@ -6,6 +6,7 @@
 #include <skrfs/client/wiring.h>
 #include <skrfs/daemon/daemon.h>
 #include <skrfs/fs/fs.h>
+#include <sys/stat.h>
 
 enum skrfs_role {
     SKRFS_ROLE_KEEPER,
@@ -59,8 +60,25 @@ void skrfs_child_begin(const struct skrfs_child *child);
 int skrfs_process_seal(const char *name, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Keeps of the capabilities those in `keep`. */
 int skrfs_process_drop(uint64_t keep, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* As root: becomes the user and group 65534 without other groups; nothing otherwise. */
-int skrfs_process_become_nobody(struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* As root: becomes the user and group 65534 with no other groups than these; nothing otherwise. */
+int skrfs_process_become_nobody(
+        const gid_t *groups, size_t group_count, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* What the courier needs for logins with credentials from files. */
+struct skrfs_credentials {
+    char *folders[SKRFS_CONF_VAULTS_MAX]; /* to be readable in its sandbox */
+    size_t count;
+    gid_t groups[SKRFS_CONF_VAULTS_MAX]; /* to be joined by a process that was root */
+    size_t group_count;
+    bool private_key; /* among them is one: secret memory is needed */
+};
+/* Looks at the files of the vaults' logins. One that the courier will not be able to read is warned
+ * of, with what to do. */
+int skrfs_credentials_find(const struct skrfs_cloud_vault *vaults, size_t count,
+        struct skrfs_credentials *ret_credentials, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_credentials_done(struct skrfs_credentials *credentials);
+/* Whether nobody can read such a file; *ret_group: as a member of its group. */
+bool skrfs_credential_open_to(const struct stat *status, bool *ret_group);
 
 /* The keeper's end of its witness: one question at a time, a second's patience; silence means
  * unknown. */

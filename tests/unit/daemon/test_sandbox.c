@@ -204,7 +204,7 @@ static int nobody_child(void) {
     struct skrfs_error err;
     bool root = geteuid() == 0;
 
-    EXPECT(skrfs_process_become_nobody(&err) == 0);
+    EXPECT(skrfs_process_become_nobody(NULL, 0, &err) == 0);
     EXPECT(!root || (getuid() == 65534 && getegid() == 65534 && getgroups(0, NULL) == 0));
     EXPECT(skrfs_process_harden("skrfs-test", 0, &err) == 0);
     EXPECT(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);

@@ -1,0 +1,92 @@
+/* The files with which the vaults' logins prove who they are. They are read anew at each login, in
+ * the process that speaks to the network: that one, which is nobody and in a sandbox, is let read
+ * their folders, and joins the groups to which they are open. */
+#include <skrfs/base/log.h>
+#include <skrfs/daemon/process.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool skrfs_credential_open_to(const struct stat *status, bool *ret_group) {
+    *ret_group = false;
+    if (status->st_mode & S_IROTH)
+        return true;
+    /* Root's own group would open more than this file. */
+    *ret_group = (status->st_mode & S_IRGRP) && status->st_gid != 0;
+    return *ret_group;
+}
+
+static const char *file_of(const struct skrfs_cloud_vault *vault) {
+    switch (vault->identity) {
+    case SKRFS_IDENTITY_WORKLOAD:
+        return vault->token_file;
+    case SKRFS_IDENTITY_SECRET:
+    case SKRFS_IDENTITY_CERTIFICATE:
+        return vault->identity_id;
+    default:
+        return NULL;
+    }
+}
+
+static void join(struct skrfs_credentials *credentials, gid_t group) {
+    for (size_t i = 0; i < credentials->group_count; i++)
+        if (credentials->groups[i] == group)
+            return;
+    credentials->groups[credentials->group_count++] = group;
+}
+
+/* The folder, so that a file put in the other's place can be read too. */
+static int allow_folder(
+        struct skrfs_credentials *credentials, const char *file, struct skrfs_error *err) {
+    const char *slash = strrchr(file, '/');
+    size_t len = slash ? (size_t)(slash - file) : 0;
+    for (size_t i = 0; len && i < credentials->count; i++)
+        if (strlen(credentials->folders[i]) == len &&
+                strncmp(credentials->folders[i], file, len) == 0)
+            return 0;
+    /* Of a file right below the root, the file alone. */
+    char *folder = strndup(file, len ? len : strlen(file));
+    if (!folder)
+        return skrfs_fail_memory(err);
+    credentials->folders[credentials->count++] = folder;
+    return 0;
+}
+
+/* As root the process becomes nobody, who may read little. */
+static void judge(struct skrfs_credentials *credentials, const struct skrfs_cloud_vault *vault,
+        const char *file) {
+    struct stat status;
+    bool group = false;
+    if (geteuid() != 0 || stat(file, &status) < 0)
+        return; /* one that is not there yet is told of at the login */
+    if (!skrfs_credential_open_to(&status, &group))
+        skrfs_log_warning("[vault %s] %s is open to its owner alone, and who logs in is not root: "
+                          "give the file a group of its own (not root's) and mode 0640",
+                vault->name, file);
+    if (group)
+        join(credentials, status.st_gid);
+}
+
+int skrfs_credentials_find(const struct skrfs_cloud_vault *vaults, size_t count,
+        struct skrfs_credentials *ret_credentials, struct skrfs_error *err) {
+    struct skrfs_credentials credentials = {.count = 0};
+    for (size_t i = 0; i < count && i < SKRFS_CONF_VAULTS_MAX; i++) {
+        const char *file = file_of(&vaults[i]);
+        if (!file)
+            continue;
+        if (allow_folder(&credentials, file, err) < 0) {
+            skrfs_credentials_done(&credentials);
+            return -1;
+        }
+        judge(&credentials, &vaults[i], file);
+        if (vaults[i].identity == SKRFS_IDENTITY_CERTIFICATE)
+            credentials.private_key = true;
+    }
+    *ret_credentials = credentials;
+    return 0;
+}
+
+void skrfs_credentials_done(struct skrfs_credentials *credentials) {
+    for (size_t i = 0; i < credentials->count; i++)
+        free(credentials->folders[i]);
+    credentials->count = 0;
+}
