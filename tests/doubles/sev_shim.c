@@ -4,6 +4,9 @@
  * wiped, fail, firmware_error, vmm_error, delay_ms, debug, table (0: the host has no certificates).
  * Each request is told by one octet written to the file of the device, whose length then counts
  * them. */
+/* Both names of open(2) are wanted, and not one as the other. */
+#undef _FILE_OFFSET_BITS
+
 #include "sev_model.h"
 
 #include <dlfcn.h>
