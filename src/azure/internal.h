@@ -20,10 +20,7 @@
 #define URL_MAX ((size_t)2048)
 #define KEPT_CHAINS 4
 
-/* Where the certificates of AMD's chips are; api-version and shape of Azure's cache as the side-car
- * microsoft/confidential-sidecar-containers uses them. */
 #define CACHE_URL "https://global.acccache.azure.net"
-#define CACHE_API_VERSION "2020-10-15-preview"
 #define KDS_URL "https://kdsintf.amd.com"
 
 /* One access token, shared by the vaults that ask for the same. */
@@ -57,8 +54,10 @@ struct vault {
     struct token_slot *slot;
 };
 
-/* A certificate chain that verified a report; a chip and its reported TCB have exactly one. */
+/* A certificate chain that verified a report; a chip and its reported TCB have exactly one, a
+ * loaded key is the cloud owner's for a TCB. One value: chain and TCB are never known apart. */
 struct kept_chain {
+    enum skrfs_snp_signer signer;
     uint8_t chip_id[64];
     uint64_t reported_tcb;
     struct skrfs_buf pem;
@@ -86,6 +85,9 @@ struct skrfs_cloud {
     pthread_mutex_t chains_lock;
     struct kept_chain chains[KEPT_CHAINS];
     unsigned chains_next;
+    /* What AMD publishes above the leaves, by product, of VCEKs and of VLEKs. */
+    struct skrfs_buf issuers[SKRFS_SNP_TURIN + 1][2];
+    uint64_t kds_rests_until_ns; /* AMD's service is not asked before */
 };
 
 /* cloud.c */
@@ -156,9 +158,9 @@ enum retry_of {
     RETRY_IDENTITY,  /* managed identities */
     RETRY_HOST,      /* certificates and quotes from the host */
     RETRY_HOST_ONCE, /* the same where there is something else to try */
-    RETRY_SERVICE,   /* MAA, vaults, Entra ID, Azure's certificate cache */
-    RETRY_AMD,       /* AMD's key distribution service */
-};
+    RETRY_SERVICE,   /* MAA, vaults, Entra ID */
+    RETRY_CACHE,     /* Azure's certificate cache: another source comes next */
+};                   /* AMD's key distribution service is never tried again at once: see kds.c */
 struct skrfs_http_retry skrfs_retry(enum retry_of of);
 
 /* certs.c: appends the PEM of the chain that verifies the report, from the configured sources, or
@@ -170,6 +172,9 @@ int skrfs_certs_chain(struct skrfs_cloud *cloud, struct skrfs_bytes report,
 int skrfs_certs_fit(struct skrfs_bytes report, struct skrfs_bytes pem,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* Fails for a report that names no chip, of which nobody afar has certificates. */
+int skrfs_certs_by_chip(const struct skrfs_snp *snp, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 /* thim.c: the chain that the host has for this report; one that does not fit is UNAVAILABLE. */
 int skrfs_thim_fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report,
         const struct skrfs_snp *snp, uint64_t deadline_ns, struct skrfs_buf *pem,
@@ -177,19 +182,28 @@ int skrfs_thim_fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report,
 int skrfs_thim_answer(struct skrfs_bytes body, struct skrfs_buf *pem, char ret_tcbm[17],
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* certs_remote.c */
+/* certs_local.c: PEM of what was found on the machine; NOT_FOUND when nothing was. */
+int skrfs_certs_local(enum skrfs_cert_source source, struct skrfs_bytes found,
+        struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* acccache.c */
 int skrfs_cache_fetch(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
         struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* PEM, or a document like THIM's: nothing is written down of it. */
 int skrfs_cache_answer(
         struct skrfs_bytes body, struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* The leaf alone. */
+
+/* kds.c: the leaf alone. */
 int skrfs_kds_fetch(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
         struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Its path: product, chip and REPORTED TCB. */
 int skrfs_kds_path(const struct skrfs_snp *snp, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* What is above it. */
-int skrfs_kds_chain(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
+/* What is above leaves of this kind, and keeping it once it was seen to be so. */
+int skrfs_kds_issuers(struct skrfs_cloud *cloud, const struct skrfs_snp *snp, uint64_t deadline_ns,
         struct skrfs_buf *pem, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_kds_keep_issuers(
+        struct skrfs_cloud *cloud, const struct skrfs_snp *snp, struct skrfs_bytes pem);
 
 /* tdquote.c: appends the quote of this TD report. */
 int skrfs_tdquote_get(struct skrfs_cloud *cloud, struct skrfs_bytes report, uint64_t deadline_ns,

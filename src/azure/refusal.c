@@ -68,16 +68,26 @@ enum skrfs_class skrfs_status_class(long status) {
     return SKRFS_CLASS_BAD_ANSWER;
 }
 
+/* ", again in 30 s" when the service said so, or nothing. */
+static void tell_wait(const struct skrfs_http_answer *answer, char *out, size_t size) {
+    uint64_t left = answer->retry_at_ns ? skrfs_until_ns(answer->retry_at_ns) : 0;
+    *out = '\0';
+    if (left > 0)
+        snprintf(out, size, ", again in %llu s",
+                (unsigned long long)((left + SKRFS_SECOND_NS - 1) / SKRFS_SECOND_NS));
+}
+
 int skrfs_refusal_fail(const struct skrfs_http_answer *answer, enum skrfs_class kind,
         struct skrfs_error *err, const char *format, ...) {
-    char text[600], words[WORDS_MAX + 70];
+    char text[600], words[WORDS_MAX + 70], wait[48];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     skrfs_refusal_text(skrfs_buf_bytes(&answer->body), words, sizeof(words));
-    skrfs_fail(err, kind, "%s%s%s (HTTP %ld%s%s)", text, *words ? ": " : "", words, answer->status,
-            *answer->request_id ? ", request id " : "", answer->request_id);
+    tell_wait(answer, wait, sizeof(wait));
+    skrfs_fail(err, kind, "%s%s%s (HTTP %ld%s%s%s)", text, *words ? ": " : "", words,
+            answer->status, wait, *answer->request_id ? ", request id " : "", answer->request_id);
     err->upstream = (uint32_t)answer->status;
     if (kind == SKRFS_CLASS_UNAVAILABLE)
         skrfs_fail_retryable(err, answer->retry_at_ns);

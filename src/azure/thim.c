@@ -58,8 +58,9 @@ int skrfs_thim_fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report,
         const struct skrfs_snp *snp, uint64_t deadline_ns, struct skrfs_buf *pem,
         struct skrfs_error *err) {
     char tcbm[17] = "?", why[200] = "";
-    for (int exact = 0; exact <= 1; exact++) {
-        struct skrfs_error misfit;
+    struct skrfs_error misfit;
+    int named = skrfs_certs_by_chip(snp, &misfit) == 0;
+    for (int exact = 0; exact <= named; exact++) {
         skrfs_buf_truncate(pem, 0);
         if (fetch(cloud, snp, exact, deadline_ns, pem, tcbm, err) < 0) {
             if (!exact)
@@ -70,9 +71,7 @@ int skrfs_thim_fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report,
             return 0;
         snprintf(why, sizeof(why), "%.190s", misfit.message);
     }
-    skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE,
-            "the host's certificates (TCB %s) do not fit this machine's report (TCB %016" PRIx64
-            "): %s; after a firmware update this passes",
-            tcbm, snp->reported_tcb, why);
+    skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "the host's certificates (TCB %s) do not fit: %s",
+            tcbm, why);
     return skrfs_fail_retryable(err, 0);
 }

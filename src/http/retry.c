@@ -27,38 +27,76 @@ static uint64_t pause_after(const struct skrfs_http_retry *retry, unsigned attem
     return pause < retry->max_ns ? pause : retry->max_ns;
 }
 
-/* Waits for the next attempt; false when there is none. */
-static bool wait_for_next(const struct skrfs_http_request *request,
-        const struct skrfs_http_retry *retry, unsigned attempt, uint64_t asked_ns) {
-    if (attempt >= retry->attempts)
-        return false;
-    uint64_t now = skrfs_now_ns();
-    uint64_t when = now + pause_after(retry, attempt);
-    if (asked_ns > when)
-        when = asked_ns;
-    /* A server that wants more patience than one pause may take, or than the deadline leaves, is
-     * not bothered again: the caller is told now. */
-    if (when - now > retry->max_ns || when >= request->deadline_ns)
-        return false;
-    return skrfs_sleep_until(when, request->deadline_ns);
+/* How often it was tried. */
+struct tries {
+    unsigned usual; /* attempts but those that ended on the steady status */
+    unsigned steady;
+};
+
+static bool is_steady(
+        const struct skrfs_http_retry *retry, int failed, const struct skrfs_http_answer *answer) {
+    return !failed && retry->steady_status && answer->status == retry->steady_status;
 }
 
 static bool worth_another(const struct skrfs_http_retry *retry, int failed,
         const struct skrfs_http_answer *answer, const struct skrfs_error *err) {
     if (failed)
         return retry->transport && err->retryable;
-    return listed(retry, answer->status);
+    return listed(retry, answer->status) || is_steady(retry, failed, answer);
+}
+
+/* The pause before the next attempt and the longest that may be asked for; 0: there is no next. */
+static uint64_t next_pause(const struct skrfs_http_retry *retry, struct tries *tries, bool steady,
+        uint64_t *ret_most) {
+    if (steady) {
+        *ret_most = retry->steady_ns > retry->max_ns ? retry->steady_ns : retry->max_ns;
+        return ++tries->steady <= retry->steady_times ? retry->steady_ns : 0;
+    }
+    *ret_most = retry->max_ns;
+    return ++tries->usual < retry->attempts ? pause_after(retry, tries->usual) : 0;
+}
+
+/* Waits for the next attempt; false when there is none. */
+static bool wait_for_next(const struct skrfs_http_request *request, uint64_t pause_ns,
+        uint64_t most_ns, uint64_t asked_ns) {
+    if (pause_ns == 0)
+        return false;
+    uint64_t now = skrfs_now_ns();
+    uint64_t when = now + pause_ns;
+    if (asked_ns > when)
+        when = asked_ns;
+    /* A server that wants more patience than one pause may take, or than the deadline leaves, is
+     * not bothered again: the caller is told now. */
+    if (when - now > most_ns || when >= request->deadline_ns)
+        return false;
+    return skrfs_sleep_until(when, request->deadline_ns);
+}
+
+/* True after a pause when it is to be tried again. */
+static bool again(const struct skrfs_http_request *request, const struct skrfs_http_retry *retry,
+        struct tries *tries, int failed, struct skrfs_http_answer *answer,
+        const struct skrfs_error *why) {
+    if (!retry || !worth_another(retry, failed, answer, why))
+        return false;
+    uint64_t most = 0;
+    bool steady = is_steady(retry, failed, answer);
+    uint64_t pause = next_pause(retry, tries, steady, &most);
+    if (wait_for_next(request, pause, most, failed ? 0 : answer->retry_at_ns))
+        return true;
+    if (steady && !answer->retry_at_ns)
+        answer->retry_at_ns = skrfs_now_ns() + retry->steady_ns;
+    return false;
 }
 
 int skrfs_http_send(struct skrfs_http *http, const struct skrfs_http_request *request,
         const struct skrfs_http_retry *retry, struct skrfs_http_answer *ret_answer,
         struct skrfs_error *err) {
     struct skrfs_error why = {0};
+    struct tries tries = {0};
     for (unsigned attempt = 1;; attempt++) {
         skrfs_autoanswer answer = {0};
         int failed = http_transfer(http, request, &answer, &why);
-        if (retry && worth_another(retry, failed, &answer, &why) &&
-                wait_for_next(request, retry, attempt, failed ? 0 : answer.retry_at_ns))
+        if (again(request, retry, &tries, failed, &answer, &why))
             continue;
         if (failed) {
             *err = why;

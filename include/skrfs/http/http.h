@@ -50,6 +50,12 @@ struct skrfs_http_retry {
     uint64_t max_ns;      /* longest single pause */
     const long *statuses; /* zero-terminated; each 5xx but 501 and 505 counts too */
     bool transport;       /* retry when no answer arrived (refused, reset, half a body) */
+    /* A status with a rhythm of its own: tried again so many times, such a pause apart. When that
+     * ends on it and the answer did not tell, retry_at_ns is a pause from then. 0: there is none.
+     */
+    long steady_status;
+    unsigned steady_times;
+    uint64_t steady_ns;
 };
 
 /* The options are copied. The first client takes SSLKEYLOGFILE out of the environment: libcurl

@@ -172,6 +172,36 @@ static void no_pause_goes_past_the_deadline(void **state) {
     assert_true(outcome.took_ns < 3 * SKRFS_SECOND_NS);
 }
 
+static void a_steady_status_has_its_own_rhythm(void **state) {
+    (void)state;
+    struct skrfs_http_retry steady = patient;
+    steady.attempts = 2;
+    steady.steady_status = 410;
+    steady.steady_times = 3;
+    steady.steady_ns = 100 * SKRFS_MILLISECOND_NS;
+    const char *answers[SERVER_ANSWERS_MAX] = {
+            ANSWER("410 N", ""), ANSWER("503 N", ""), ANSWER("410 N", ""), GOOD};
+    struct outcome outcome;
+    ask(answers, &steady, 20 * SKRFS_SECOND_NS, &outcome);
+    assert_ok(outcome.failed, outcome.err);
+    assert_int_equal(outcome.answer.status, 200);
+    assert_true(outcome.took_ns >= 200 * SKRFS_MILLISECOND_NS);
+    /* It ends too, and tells when to come back. */
+    const char *gone[SERVER_ANSWERS_MAX] = {ANSWER("410 N", ""), ANSWER("410 N", ""),
+            ANSWER("410 N", ""), ANSWER("410 N", ""), GOOD};
+    ask(gone, &steady, 20 * SKRFS_SECOND_NS, &outcome);
+    assert_ok(outcome.failed, outcome.err);
+    assert_int_equal(outcome.answer.status, 410);
+    assert_int_equal(outcome.requests, 4);
+    assert_true(outcome.answer.retry_at_ns > 0);
+    /* Not past the deadline either. */
+    steady.steady_ns = 10 * SKRFS_SECOND_NS;
+    ask(gone, &steady, 5 * SKRFS_SECOND_NS, &outcome);
+    assert_int_equal(outcome.answer.status, 410);
+    assert_int_equal(outcome.requests, 1);
+    assert_true(outcome.took_ns < 4 * SKRFS_SECOND_NS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(what_may_pass_is_tried_again),
@@ -182,6 +212,7 @@ int main(void) {
             cmocka_unit_test(too_long_a_wait_is_left_to_the_caller),
             cmocka_unit_test(nonsense_in_retry_after_is_ignored),
             cmocka_unit_test(no_pause_goes_past_the_deadline),
+            cmocka_unit_test(a_steady_status_has_its_own_rhythm),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
