@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ARC_DIR "/var/opt/azcmagent/tokens"
-
 /* Directly in the folder, ending in .key. */
 static bool is_key_path(const char *path, const char *folder) {
     size_t len = strlen(folder), path_len = strlen(path);
@@ -57,7 +55,7 @@ int skrfs_arc_key(const char *challenge, const char *folder, struct skrfs_buf *r
     char path[PATH_MAX];
     skrfs_autobuf key = SKRFS_BUF(CLIENT_SECRET_MAX);
     if (!folder)
-        folder = ARC_DIR;
+        folder = SKRFS_ARC_DIR;
     if (!skrfs_challenge_member(challenge, "Basic", "realm", path, sizeof(path)))
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
                 "the Azure Arc agent names no key file in its challenge");

@@ -21,7 +21,7 @@ static const struct skrfs_sandbox_path readable[] = {
 };
 
 static int close_sandbox(const struct skrfs_credentials *credentials, struct skrfs_error *err) {
-    struct skrfs_sandbox_path paths[SKRFS_ARRAY_LEN(readable) + SKRFS_CONF_VAULTS_MAX];
+    struct skrfs_sandbox_path paths[SKRFS_ARRAY_LEN(readable) + SKRFS_CONF_VAULTS_MAX + 1];
     size_t count = SKRFS_ARRAY_LEN(readable);
 
     memcpy(paths, readable, sizeof(readable));
@@ -47,7 +47,7 @@ static int begin(
         const struct skrfs_child *child, struct skrfs_network *network, struct skrfs_error *err) {
     struct skrfs_credentials credentials = {.count = 0};
 
-    if (skrfs_credentials_find(network->vaults, child->conf->vault_count, &credentials, err) < 0)
+    if (skrfs_credentials_find(network, child->conf->vault_count, &credentials, err) < 0)
         return -1;
     int result = close_in(&credentials, err);
     skrfs_credentials_done(&credentials);

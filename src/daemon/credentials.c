@@ -66,20 +66,42 @@ static void judge(struct skrfs_credentials *credentials, const struct skrfs_clou
         join(credentials, status.st_gid);
 }
 
-int skrfs_credentials_find(const struct skrfs_cloud_vault *vaults, size_t count,
-        struct skrfs_credentials *ret_credentials, struct skrfs_error *err) {
-    struct skrfs_credentials credentials = {.count = 0};
-    for (size_t i = 0; i < count && i < SKRFS_CONF_VAULTS_MAX; i++) {
-        const char *file = file_of(&vaults[i]);
+/* Azure Arc makes a new file for each login, in a folder that its own group may enter. */
+static int find_arc(struct skrfs_credentials *credentials, const struct skrfs_login *login,
+        struct skrfs_error *err) {
+    struct stat status;
+    const char *folder = login->arc_dir ? login->arc_dir : SKRFS_ARC_DIR;
+    if (login->managed != SKRFS_MANAGED_ARC)
+        return 0;
+    if (geteuid() == 0 && stat(folder, &status) == 0 && status.st_gid != 0 &&
+            (status.st_mode & S_IXGRP))
+        join(credentials, status.st_gid);
+    credentials->folders[credentials->count] = strdup(folder);
+    return credentials->folders[credentials->count++] ? 0 : skrfs_fail_memory(err);
+}
+
+static int find(struct skrfs_credentials *credentials, const struct skrfs_network *network,
+        size_t vault_count, struct skrfs_error *err) {
+    for (size_t i = 0; i < vault_count && i < SKRFS_CONF_VAULTS_MAX; i++) {
+        const struct skrfs_cloud_vault *vault = &network->vaults[i];
+        const char *file = file_of(vault);
         if (!file)
             continue;
-        if (allow_folder(&credentials, file, err) < 0) {
-            skrfs_credentials_done(&credentials);
+        if (allow_folder(credentials, file, err) < 0)
             return -1;
-        }
-        judge(&credentials, &vaults[i], file);
-        if (vaults[i].identity == SKRFS_IDENTITY_CERTIFICATE)
-            credentials.private_key = true;
+        judge(credentials, vault, file);
+        if (vault->identity == SKRFS_IDENTITY_CERTIFICATE)
+            credentials->private_key = true;
+    }
+    return find_arc(credentials, &network->login, err);
+}
+
+int skrfs_credentials_find(const struct skrfs_network *network, size_t vault_count,
+        struct skrfs_credentials *ret_credentials, struct skrfs_error *err) {
+    struct skrfs_credentials credentials = {.count = 0};
+    if (find(&credentials, network, vault_count, err) < 0) {
+        skrfs_credentials_done(&credentials);
+        return -1;
     }
     *ret_credentials = credentials;
     return 0;

@@ -11,6 +11,7 @@
 #include <skrfs/json/json.h>
 
 #define SKRFS_IMDS_URL "http://169.254.169.254"
+#define SKRFS_ARC_DIR "/var/opt/azcmagent/tokens"
 #define SKRFS_VAULT_API_VERSION "7.4"
 #define SKRFS_JWS_MAX ((size_t)128 * 1024)
 #define SKRFS_KID_MAX 512      /* a key identifier: https://host/keys/name/version */
@@ -41,7 +42,7 @@ struct skrfs_login {
     enum skrfs_managed managed;
     const char *endpoint;  /* of app-service and arc */
     const char *header;    /* app-service: X-IDENTITY-HEADER; a secret */
-    const char *arc_dir;   /* arc: where its key files must be; NULL: /var/opt/azcmagent/tokens */
+    const char *arc_dir;   /* arc: where its key files must be; NULL: SKRFS_ARC_DIR */
     const char *authority; /* https://login.microsoftonline.com when NULL */
 };
 

@@ -66,15 +66,15 @@ int skrfs_process_become_nobody(
 
 /* What the courier needs for logins with credentials from files. */
 struct skrfs_credentials {
-    char *folders[SKRFS_CONF_VAULTS_MAX]; /* to be readable in its sandbox */
+    char *folders[SKRFS_CONF_VAULTS_MAX + 1]; /* to be readable in its sandbox */
     size_t count;
-    gid_t groups[SKRFS_CONF_VAULTS_MAX]; /* to be joined by a process that was root */
+    gid_t groups[SKRFS_CONF_VAULTS_MAX + 1]; /* to be joined by a process that was root */
     size_t group_count;
     bool private_key; /* among them is one: secret memory is needed */
 };
 /* Looks at the files of the vaults' logins. One that the courier will not be able to read is warned
  * of, with what to do. */
-int skrfs_credentials_find(const struct skrfs_cloud_vault *vaults, size_t count,
+int skrfs_credentials_find(const struct skrfs_network *network, size_t vault_count,
         struct skrfs_credentials *ret_credentials, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_credentials_done(struct skrfs_credentials *credentials);
 /* Whether nobody can read such a file; *ret_group: as a member of its group. */

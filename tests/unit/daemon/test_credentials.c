@@ -30,24 +30,28 @@ static void folders_of_logins_are_found(void **state) {
     (void)state;
     struct skrfs_error err = {0};
     struct skrfs_credentials credentials = {.count = 0};
-    const struct skrfs_cloud_vault vaults[] = {
+    struct skrfs_cloud_vault vaults[] = {
             {.name = "a", .identity = SKRFS_IDENTITY_SYSTEM},
             {.name = "b", .identity = SKRFS_IDENTITY_CLIENT_ID, .identity_id = "/x/id"},
             {.name = "c", .identity = SKRFS_IDENTITY_SECRET, .identity_id = "/x/y/secret"},
             {.name = "d", .identity = SKRFS_IDENTITY_SECRET, .identity_id = "/x/y/other"},
             {.name = "e", .identity = SKRFS_IDENTITY_WORKLOAD, .token_file = "/x/token"},
     };
-    assert_ok(skrfs_credentials_find(vaults, SKRFS_ARRAY_LEN(vaults), &credentials, &err), err);
+    const struct skrfs_network network = {.vaults = vaults};
+    assert_ok(skrfs_credentials_find(&network, SKRFS_ARRAY_LEN(vaults), &credentials, &err), err);
     assert_int_equal(credentials.count, 2);
     assert_string_equal(credentials.folders[0], "/x/y");
     assert_string_equal(credentials.folders[1], "/x");
     assert_int_equal(credentials.group_count, 0);
     assert_false(credentials.private_key);
     skrfs_credentials_done(&credentials);
-    const struct skrfs_cloud_vault certificate = {
+    struct skrfs_cloud_vault certificate = {
             .name = "f", .identity = SKRFS_IDENTITY_CERTIFICATE, .identity_id = "/file.pem"};
-    assert_ok(skrfs_credentials_find(&certificate, 1, &credentials, &err), err);
-    assert_int_equal(credentials.count, 1);
+    const struct skrfs_network arc = {
+            .vaults = &certificate, .login = {.managed = SKRFS_MANAGED_ARC}};
+    assert_ok(skrfs_credentials_find(&arc, 1, &credentials, &err), err);
+    assert_int_equal(credentials.count, 2);
+    assert_string_equal(credentials.folders[1], "/var/opt/azcmagent/tokens");
     assert_string_equal(credentials.folders[0], "/file.pem"); /* never the whole tree */
     assert_true(credentials.private_key);
     skrfs_credentials_done(&credentials);
