@@ -141,19 +141,20 @@ static void check_domain(const char *name, const struct host *host, host_fn *say
     }
 }
 
-/* Azure Attestation in other clouds, whose regions are not known here. */
-static bool other_cloud(const char *name) {
-    static const char *const suffixes[] = {".attest.azure.us", ".attest.azure.cn"};
-    size_t len = strlen(name);
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(suffixes); i++)
-        if (len > strlen(suffixes[i]) && strcmp(name + len - strlen(suffixes[i]), suffixes[i]) == 0)
-            return true;
-    return false;
+static bool ends_with(const char *name, const char *suffix) {
+    size_t len = strlen(name), end = strlen(suffix);
+    return len > end && strcmp(name + len - end, suffix) == 0;
 }
 
+/* RFC 6761, section 6.3: *.localhost is loopback. */
 static bool loopback(const char *name) {
-    return strcmp(name, "localhost") == 0 || strncmp(name, "127.", 4) == 0 ||
-           strcmp(name, "[::1]") == 0;
+    return strcmp(name, "localhost") == 0 || ends_with(name, ".localhost") ||
+           strncmp(name, "127.", 4) == 0 || strcmp(name, "[::1]") == 0;
+}
+
+/* Azure Attestation in other clouds, whose regions are not known here. */
+static bool other_cloud(const char *name) {
+    return ends_with(name, ".attest.azure.us") || ends_with(name, ".attest.azure.cn");
 }
 
 static void check_name(const char *name, host_fn *say, void *context) {
@@ -161,7 +162,7 @@ static void check_name(const char *name, host_fn *say, void *context) {
     char wanted[HOST_MAX * 2 + 64];
     if (loopback(name) || other_cloud(name))
         return; /* a lab's, another cloud's */
-    if (strcmp(name, SUFFIX + 1) == 0) {
+    if (strcmp(name, &SUFFIX[1]) == 0) {
         say(context, SKRFS_FINDING_WARNING,
                 "names no provider and region: write 'https://sharedweu.weu.attest.azure.net' or "
                 "the like");

@@ -138,12 +138,15 @@ static const struct skrfs_json *authorities_of(
         struct reader *reader, const struct skrfs_json *json, const char **ret_name) {
     const struct skrfs_json *upper = skrfs_json_get(json, "anyOf"),
                             *lower = skrfs_json_get(json, "anyof"), *found = upper ? upper : lower;
+    const char *all = skrfs_json_get(json, "allOf")   ? "allOf"
+                      : skrfs_json_get(json, "allof") ? "allof"
+                                                      : NULL;
     *ret_name = lower && !upper ? "anyof" : "anyOf";
     if (upper && lower) {
         skrfs_reader_refuse(reader, "anyof", "stands beside 'anyOf': one of them is wanted");
-    } else if (!found && (skrfs_json_get(json, "allOf") || skrfs_json_get(json, "allof"))) {
-        skrfs_reader_refuse(reader, skrfs_json_get(json, "allOf") ? "allOf" : "allof",
-                "a policy's authorities stand in \"anyOf\": one token has one issuer");
+    } else if (all) {
+        skrfs_reader_refuse(
+                reader, all, "a policy's authorities stand in \"anyOf\": one token has one issuer");
     } else if (!found || skrfs_json_kind(found) != SKRFS_JSON_ARRAY || !skrfs_json_size(found)) {
         skrfs_reader_refuse(reader, found ? *ret_name : NULL,
                 "wants \"anyOf\": a list of at least one authority");

@@ -24,6 +24,7 @@ static void knows_addresses(void **state) {
     host("https://sharedeus.eus.test.attest.azure.net", 0, NULL);
     host("https://127.0.0.1:8443", 0, NULL);
     host("https://localhost:8443/", 0, NULL);
+    host("https://maa.skrfs.localhost:8443", 0, NULL);
     host("https://contoso.attest.azure.us", 0, NULL);
     host("https://contoso.usgv.attest.azure.us", 0, NULL);
     host("https://attest.example.org", 0, "note 1:30 'attest.example.org' is no address of Azure");

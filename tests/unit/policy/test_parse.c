@@ -64,6 +64,9 @@ static void refuses_what_is_outside_the_grammar(void **state) {
     refused("{\"version\":\"1.0.0\"}", "at least one authority");
     refused("{\"version\":\"1.0.0\",\"anyOf\":[]}", "at least one authority");
     refused("{\"version\":\"1.0.0\",\"anyof\":[]}", "at least one authority");
+    refused("{\"version\":\"1.0.0\",\"anyOf\":[{\"authority\":\"a\",\"allOf\":[" CLAIM
+            "]}],\"allof\":1}",
+            "one token has one issuer");
     refused("{\"version\":\"1.0.0\",\"anyOff\":[]}", "did you mean 'anyOf'");
     refused("{\"version\":\"1.0.0\",\"anyof\":[],\"anyOf\":[]}", "stands beside 'anyOf'");
     refused("{\"version\":\"1.0.0\",\"anyOf\":[7]}", "anyOf[0]: is no authority");
