@@ -402,7 +402,7 @@ def test_the_vault_takes_only_what_is_served(lab, tmp_path):
     assert done.returncode == 2 and "operator 'less' is not served" in done.stderr
     # A client that does not look is refused by the vault itself, in the old form too.
     old = {"version": "1.0", "anyOf": [{"authority": lab.attestation, "allOf": [{"claim": "secureboot", "condition": "equals", "value": "true"}]}]}
-    for refused, why in ((document, "the old preview's")):
+    for refused, why in ((document, "only 'equals'"), (old, "the old preview's")):
         data = base64.urlsafe_b64encode(json.dumps(refused).encode()).decode().rstrip("=")
         body = tmp_path / "body"
         body.write_text(json.dumps({"kty": "RSA-HSM", "attributes": {"exportable": True}, "release_policy": {"data": data}}))
