@@ -68,13 +68,17 @@ static int64_t number_of(const struct skrfs_json *json) {
     return strspn(at, "0123456789") < 12 ? strtoll(at, NULL, 10) : 0;
 }
 
-/* Entra ID's own first sentence, unless it repeats what it was sent. */
+/* A member's text; "" for one that repeats what was sent. */
+static const char *text_of(const struct skrfs_json *json, const char *name, const char *sent) {
+    const char *text = skrfs_json_string(skrfs_json_get(json, name));
+    return !text || (sent && *sent && strstr(text, sent)) ? "" : text;
+}
+
+/* Entra ID's own first sentence. */
 static void words_of(const struct skrfs_json *json, const char *sent, char *out, size_t size) {
-    const char *text = skrfs_json_string(skrfs_json_get(json, "error_description"));
-    if (!text || (sent && *sent && strstr(text, sent)))
-        text = skrfs_json_string(skrfs_json_get(json, "error"));
-    if (!text || (sent && *sent && strstr(text, sent)))
-        text = "";
+    const char *text = text_of(json, "error_description", sent);
+    if (!*text)
+        text = text_of(json, "error", sent);
     /* "... Trace ID: ... Correlation ID: ... Timestamp: ..." follows. */
     const char *trace = strstr(text, " Trace ID:");
     size_t len = trace ? (size_t)(trace - text) : strcspn(text, "\r\n");
@@ -96,9 +100,8 @@ int skrfs_entra_refuse(const struct token_slot *slot, const struct skrfs_http_an
         json = NULL;
     int64_t number = json ? number_of(json) : 0;
     words_of(json, sent, words, sizeof(words));
-    const char *id = skrfs_json_string(skrfs_json_get(json, "trace_id"));
-    if (id)
-        skrfs_text_clean(id, strlen(id), trace, sizeof(trace));
+    const char *id = text_of(json, "trace_id", sent);
+    skrfs_text_clean(id, strlen(id), trace, sizeof(trace));
     if (number > 0 && !strstr(words, "AADSTS"))
         snprintf(number_text, sizeof(number_text), "AADSTS%lld: ", (long long)number);
     const char *cure = cure_of(number);

@@ -1,4 +1,5 @@
-/* The metadata service's access token; nothing that could end a header line may come out of it. */
+/* An access token, and Entra ID's refusal of one, which may repeat no secret; nothing that could
+ * end a header line may come out of it. */
 #include "../../../src/azure/login.h"
 
 #include <string.h>
@@ -13,6 +14,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (const char *at = words; *at; at++)
         if (*at < ' ' || *at > '~')
             abort();
+    const struct token_slot slot = {.client = "client", .tenant = "tenant"};
+    struct skrfs_http_answer answer = {.status = 401, .body = SKRFS_BUF(SMALL_ANSWER_MAX)};
+    if (size <= SMALL_ANSWER_MAX && skrfs_buf_append(&answer.body, data, size, &err) == 0) {
+        (void)skrfs_entra_refuse(&slot, &answer, "hunter2", &err);
+        if (strstr(err.message, "hunter2"))
+            abort();
+    }
+    skrfs_http_answer_done(&answer);
     if (skrfs_identity_answer((struct skrfs_bytes){data, size}, &token, &err) < 0)
         return 0;
     if (token.expires_s <= 0 || token.text.len == 0 ||
