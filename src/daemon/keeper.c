@@ -3,6 +3,7 @@
 #include <skrfs/base/clock.h>
 #include <skrfs/base/log.h>
 #include <skrfs/daemon/process.h>
+#include <string.h>
 
 struct keeper {
     const struct skrfs_child *child;
@@ -18,6 +19,14 @@ struct keeper {
     struct skrfs_reporter reporter;
 };
 
+/* What was to be known from it is known. Others' secrets may be in it, and the kernel tells it to
+ * who may look at this process. */
+static void environment_forget(void) {
+    for (char **variable = environ; variable && *variable; variable++)
+        skrfs_wipe(*variable, strlen(*variable));
+    clearenv();
+}
+
 /* All that needs a path, then the sandbox. The TPM's device is opened with the privileges there
  * are. */
 static int close_in(struct keeper *keeper, struct skrfs_error *err) {
@@ -28,12 +37,17 @@ static int close_in(struct keeper *keeper, struct skrfs_error *err) {
     if (skrfs_keyside_prepare(keeper->conf, keeper->child->relay, &keeper->child->network->ca_pem,
                 &keeper->keyside, err) < 0)
         return -1;
+    environment_forget();
     /* No reason to leave readers without a mount: they are told ENODEV, and why. */
     if (!keeper->keyside.tee)
         skrfs_log_error("%s; no key can be released", keeper->keyside.no_tee.message);
     if (skrfs_process_harden("skrfs-keeper", UINT64_C(1) << CAP_IPC_LOCK, err) < 0)
         return -1;
-    return skrfs_sandbox_keeper(err);
+    const struct skrfs_tee *tee = keeper->keyside.tee;
+    const struct skrfs_sandbox_tee needs = {.dir = tee ? tee->dir : NULL,
+            .ioctls = tee ? tee->ioctls : NULL,
+            .ioctl_count = tee ? tee->ioctl_count : 0};
+    return skrfs_sandbox_keeper(&needs, err);
 }
 
 static int make_store(struct keeper *keeper, struct skrfs_error *err) {

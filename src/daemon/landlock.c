@@ -36,30 +36,46 @@ static uint64_t fs_rights(long abi) {
     return rights;
 }
 
+static int add_rule(int ruleset, int fd, uint64_t rights) {
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = fd};
+
+    return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
 static int allow_path(int ruleset, const char *path, struct skrfs_error *err) {
     skrfs_autoclose int fd = open(path, O_PATH | O_CLOEXEC);
-    struct landlock_path_beneath_attr rule = {
-            .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-            .parent_fd = fd};
 
     if (fd < 0)
         return errno == ENOENT || errno == EACCES || errno == ENOTDIR
                        ? 0
                        : skrfs_fail_errno(err, errno, "open %s for the sandbox", path);
-    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0)
-        return 0;
     /* A rule for a file may not speak of folders. */
-    rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
-    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0)
+    if (add_rule(ruleset, fd, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR) == 0 ||
+            add_rule(ruleset, fd, LANDLOCK_ACCESS_FS_READ_FILE) == 0)
         return 0;
     return skrfs_fail_errno(err, errno, "allow %s in the sandbox", path);
 }
 
-static int restrict_self(int ruleset, const struct skrfs_sandbox_path *paths, size_t count,
-        struct skrfs_error *err) {
-    for (size_t i = 0; i < count; i++)
-        if (allow_path(ruleset, paths[i].path, err) < 0)
+/* A TEE's folder: reports are made by making folders in it and writing their files. */
+static int allow_tree(int ruleset, const char *path, struct skrfs_error *err) {
+    const uint64_t rights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                            LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                            LANDLOCK_ACCESS_FS_REMOVE_DIR;
+    skrfs_autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return skrfs_fail_errno(err, errno, "open %s for the sandbox", path);
+    if (add_rule(ruleset, fd, rights) < 0)
+        return skrfs_fail_errno(err, errno, "allow %s in the sandbox", path);
+    return 0;
+}
+
+static int restrict_self(int ruleset, const struct skrfs_landlock *leave, struct skrfs_error *err) {
+    for (size_t i = 0; i < leave->count; i++)
+        if (allow_path(ruleset, leave->readable[i].path, err) < 0)
             return -1;
+    if (leave->tree && allow_tree(ruleset, leave->tree, err) < 0)
+        return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return skrfs_fail_errno(err, errno, "forbid new privileges");
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
@@ -67,22 +83,30 @@ static int restrict_self(int ruleset, const struct skrfs_sandbox_path *paths, si
     return 0;
 }
 
-int skrfs_landlock_close(bool network, const struct skrfs_sandbox_path *paths, size_t count,
-        struct skrfs_error *err) {
+static void warn_absent(const struct skrfs_landlock *leave) {
+    if (leave->tree)
+        skrfs_log_warning("this kernel has no Landlock (%m): the process that asks for reports in "
+                          "%s can open other files too",
+                leave->tree);
+    else
+        skrfs_log_warning("this kernel has no Landlock (%m): files are kept away by seccomp alone");
+}
+
+int skrfs_landlock_close(const struct skrfs_landlock *leave, struct skrfs_error *err) {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     struct ruleset attr = {0};
 
     if (abi < 1) {
-        skrfs_log_warning("this kernel has no Landlock (%m): files are kept away by seccomp alone");
+        warn_absent(leave);
         return 0;
     }
     attr.fs = fs_rights(abi);
     if (abi >= 4)
-        attr.net = NET_BIND_TCP | (network ? 0 : NET_CONNECT_TCP);
+        attr.net = NET_BIND_TCP | (leave->network ? 0 : NET_CONNECT_TCP);
     if (abi >= 6)
         attr.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
     skrfs_autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
     if (ruleset < 0)
         return skrfs_fail_errno(err, errno, "make a Landlock sandbox");
-    return restrict_self(ruleset, paths, count, err);
+    return restrict_self(ruleset, leave, err);
 }

@@ -230,6 +230,7 @@ int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_opti
     if (check_mount_point(options->path, &plan.below, err) < 0 ||
             skrfs_network_prepare(conf, &plan.network, err) < 0)
         return -1;
+    skrfs_environment_wipe();
     int result = options->foreground ? run(&plan, err) : run_background(&plan, err);
     plan_done(&plan);
     if (result < 0)

@@ -213,11 +213,25 @@ static int allow_commands(scmp_filter_ctx filter, const int *commands, size_t co
     return result;
 }
 
-int skrfs_sandbox_keeper(struct skrfs_error *err) {
+/* Which files these calls reach is Landlock's. */
+static int allow_tee(scmp_filter_ctx filter, const struct skrfs_sandbox_tee *tee) {
+    static const int tree_calls[] = {SCMP_SYS(openat), SCMP_SYS(mkdirat), SCMP_SYS(unlinkat)};
+    int result = 0;
+
+    if (tee->dir)
+        result = allow_all(filter, tree_calls, SKRFS_ARRAY_LEN(tree_calls));
+    for (size_t i = 0; result == 0 && i < tee->ioctl_count; i++)
+        result = allow_if(
+                filter, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, (scmp_datum_t)tee->ioctls[i]));
+    return result;
+}
+
+int skrfs_sandbox_keeper(const struct skrfs_sandbox_tee *tee, struct skrfs_error *err) {
     static const int descriptor_commands[] = {F_GETFL, F_GETFD, F_DUPFD_CLOEXEC};
+    const struct skrfs_landlock leave = {.tree = tee->dir};
     int result;
 
-    if (skrfs_landlock_close(false, NULL, 0, err) < 0)
+    if (skrfs_landlock_close(&leave, err) < 0)
         return -1;
     scmp_filter_ctx filter = filter_new(&result);
     if (result == 0)
@@ -228,6 +242,8 @@ int skrfs_sandbox_keeper(struct skrfs_error *err) {
         result = allow_if(filter, SCMP_SYS(mmap), NOT_EXECUTABLE);
     if (result == 0)
         result = allow_commands(filter, descriptor_commands, SKRFS_ARRAY_LEN(descriptor_commands));
+    if (result == 0)
+        result = allow_tee(filter, tee);
     return filter_load(filter, result, err);
 }
 
@@ -255,9 +271,10 @@ static int allow_network(scmp_filter_ctx filter) {
 
 int skrfs_sandbox_courier(
         const struct skrfs_sandbox_path *paths, size_t count, struct skrfs_error *err) {
+    const struct skrfs_landlock leave = {.network = true, .readable = paths, .count = count};
     int result;
 
-    if (skrfs_landlock_close(true, paths, count, err) < 0)
+    if (skrfs_landlock_close(&leave, err) < 0)
         return -1;
     scmp_filter_ctx filter = filter_new(&result);
     if (result == 0)

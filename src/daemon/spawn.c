@@ -38,6 +38,8 @@ static int spawn(struct skrfs_parent *parent, enum skrfs_role role, const struct
         return skrfs_fail_errno(err, errno, "start the %s process", skrfs_role_name(role));
     if (pid == 0) {
         skrfs_child_begin(child);
+        if (role != SKRFS_ROLE_COURIER)
+            skrfs_network_forget(child->network);
         _exit(run(child));
     }
     process->pid = pid;

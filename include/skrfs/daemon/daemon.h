@@ -35,11 +35,18 @@ int skrfs_process_harden(const char *name, uint64_t keep, struct skrfs_error *er
 struct skrfs_sandbox_path {
     const char *path;
 };
+/* What a TEE needs while it works, as struct skrfs_tee says it. All zero: nothing. */
+struct skrfs_sandbox_tee {
+    const char *dir; /* folders are made and removed below it, files read and written; NULL: none */
+    const unsigned long *ioctls; /* numbers, on descriptors that are open */
+    size_t ioctl_count;
+};
 /* Landlock: nothing of the file system but these paths (read only; one that does not exist is left
  * out); without Landlock in the kernel a warning is logged. seccomp: only the system calls that
  * this process needs, others fail with EPERM. Both hold for every thread that starts afterwards:
  * call them first. SYSTEM when a sandbox cannot be closed. */
-int skrfs_sandbox_keeper(struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_sandbox_keeper(
+        const struct skrfs_sandbox_tee *tee, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_sandbox_courier(const struct skrfs_sandbox_path *paths, size_t count,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* seccomp alone, for the reason above: reading opens, no seeking (so that no other process's memory

@@ -30,7 +30,8 @@ struct skrfs_child {
     const struct skrfs_conf *conf;
     const char *path; /* the mount point */
     pid_t parent;
-    const struct skrfs_network *network; /* prepared by the parent, not open */
+    struct skrfs_network *network; /* prepared by the parent, not open; its secrets are the
+                                      courier's alone */
     struct skrfs_fs_handover *handover;
     int fuse;
     int courier; /* the child's end of the socket pair */
@@ -119,7 +120,7 @@ struct skrfs_parent;
 struct skrfs_parent_options {
     const struct skrfs_conf *conf;
     const struct skrfs_mount_options *mount;
-    const struct skrfs_network *network;
+    struct skrfs_network *network;
     struct skrfs_fs_handover *handover;
     int fuse;                     /* borrowed */
     dev_t below;                  /* device of the mount point before it was mounted over */

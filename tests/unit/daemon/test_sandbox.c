@@ -11,6 +11,9 @@
 #include <signal.h>
 #include <skrfs/base/secret.h>
 #include <skrfs/daemon/process.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -89,8 +92,12 @@ static int expect_secrets(void) {
 static int keeper_child(void) {
     struct skrfs_error err;
     char memory[32];
+    int available;
 
-    EXPECT(skrfs_sandbox_keeper(&err) == 0);
+    EXPECT(skrfs_sandbox_keeper(&(struct skrfs_sandbox_tee){.dir = NULL}, &err) == 0);
+    EXPECT(refused(ioctl(0, FIONREAD, &available)));
+    EXPECT(refused(mkdirat(AT_FDCWD, "/tmp/skrfs-test-sandbox", 0700)));
+    EXPECT(refused(unlinkat(AT_FDCWD, "/tmp/skrfs-test-sandbox", 0)));
     EXPECT(refused(socket(AF_INET, SOCK_STREAM, 0)));
     EXPECT(refused(socket(AF_INET6, SOCK_DGRAM, 0)));
     EXPECT(refused(socket(AF_UNIX, SOCK_STREAM, 0)));
@@ -200,6 +207,51 @@ static int harden_child(void) {
     return 0;
 }
 
+static char tree[] = "/tmp/skrfs-test-tee-XXXXXX", tree_tsm[sizeof(tree) + 4];
+
+/* What a TEE that works by a folder and an ioctl is left, and that it is that alone. */
+static int expect_tee_tree(int dir) {
+    char octet = 0;
+
+    EXPECT(mkdirat(dir, "report", 0700) == 0);
+    EXPECT(cannot_open("/tmp/skrfs-test-sandbox", O_WRONLY | O_CREAT));
+    int fd = openat(dir, "inblob", O_WRONLY);
+    EXPECT(fd >= 0 && write(fd, "x", 1) == 1 && close(fd) == 0);
+    fd = openat(dir, "inblob", O_RDONLY);
+    EXPECT(fd >= 0 && read(fd, &octet, 1) == 1 && octet == 'x' && close(fd) == 0);
+    EXPECT(unlinkat(dir, "report", AT_REMOVEDIR) == 0);
+    EXPECT(refused(openat(dir, "new", O_WRONLY | O_CREAT, 0600)));
+    EXPECT(refused(unlinkat(dir, "inblob", 0)));
+    EXPECT(refused(openat(dir, "../beside", O_RDONLY)));
+    EXPECT(refused(openat(dir, "../beside", O_WRONLY)));
+    EXPECT(refused(mkdirat(dir, "../other", 0700)));
+    EXPECT(refused(unlinkat(dir, "../beside", 0)));
+    return 0;
+}
+
+static int keeper_of_a_tee_child(void) {
+    static const unsigned long numbers[] = {FIONREAD};
+    struct skrfs_error err;
+    int available, on = 1, ends[2];
+
+    int root = open(tree, O_RDONLY | O_DIRECTORY);
+    EXPECT(root >= 0 && pipe(ends) == 0);
+    int dir = openat(root, "tsm", O_RDONLY | O_DIRECTORY);
+    EXPECT(dir >= 0 && openat(dir, "inblob", O_WRONLY | O_CREAT, 0600) >= 0);
+    EXPECT(openat(root, "beside", O_WRONLY | O_CREAT, 0600) >= 0);
+    const struct skrfs_sandbox_tee tee = {.dir = tree_tsm, .ioctls = numbers, .ioctl_count = 1};
+    EXPECT(skrfs_sandbox_keeper(&tee, &err) == 0);
+    if (expect_tee_tree(dir))
+        return 1;
+    EXPECT(ioctl(ends[0], FIONREAD, &available) == 0);
+    EXPECT(refused(ioctl(ends[0], FIONBIO, &on)));
+    EXPECT(cannot_open("/etc/passwd", O_RDONLY));
+    EXPECT(cannot_open("/proc/self/mem", O_RDONLY));
+    EXPECT(cannot_open("/dev/fuse", O_RDWR));
+    EXPECT(refused(socket(AF_INET, SOCK_STREAM, 0)));
+    return expect_no_prying();
+}
+
 static int nobody_child(void) {
     struct skrfs_error err;
     bool root = geteuid() == 0;
@@ -250,6 +302,22 @@ static void test_keeper(void **state) {
     assert_child(keeper_child);
 }
 
+static void test_keeper_of_a_tee(void **state) {
+    static const char *const made[] = {"tsm/inblob", "beside"};
+    (void)state;
+    assert_non_null(mkdtemp(tree));
+    (void)snprintf(tree_tsm, sizeof(tree_tsm), "%s/tsm", tree);
+    assert_int_equal(mkdir(tree_tsm, 0700), 0);
+    assert_child(keeper_of_a_tee_child);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(made); i++) {
+        char path[sizeof(tree) + 16];
+        (void)snprintf(path, sizeof(path), "%s/%s", tree, made[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(tree_tsm), 0);
+    assert_int_equal(rmdir(tree), 0);
+}
+
 static void test_courier(void **state) {
     (void)state;
     assert_child(courier_child);
@@ -278,6 +346,7 @@ static void test_belongings(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_keeper),
+            cmocka_unit_test(test_keeper_of_a_tee),
             cmocka_unit_test(test_courier),
             cmocka_unit_test(test_witness),
             cmocka_unit_test(test_harden),
