@@ -35,7 +35,7 @@ static int policy_parse(const struct skrfs_buf *plain, struct skrfs_policy **ret
 }
 
 int policy_load(const char *path, struct skrfs_policy **ret_policy, bool *ret_import,
-        struct skrfs_error *err) {
+        struct skrfs_buf *ret_text, struct skrfs_error *err) {
     skrfs_autobuf text = SKRFS_BUF(SKRFS_POLICY_MAX), plain = SKRFS_BUF(SKRFS_POLICY_MAX);
     size_t comments = 0;
     if (policy_text_read(path, &text, err) < 0) {
@@ -45,6 +45,9 @@ int policy_load(const char *path, struct skrfs_policy **ret_policy, bool *ret_im
             policy_parse(&plain, ret_policy, ret_import, err) < 0) {
         err->kind = SKRFS_CLASS_CONFIG;
         return skrfs_wrap(err, "%s", policy_shown_path(path));
+    }
+    if (ret_text) {
+        skrfs_buf_move(ret_text, &text);
     }
     return 0;
 }

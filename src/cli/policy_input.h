@@ -13,10 +13,11 @@ int policy_text_read(
         const char *path, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* "<stdin>" for "-". */
 const char *policy_shown_path(const char *path);
-/* Parses such a text, comments taken out, and the policy in a key import configuration too
- * (*ret_import then). CONFIG with the file's name in front when it is none. */
+/* Parses such a file, comments taken out, and the policy in a key import configuration too
+ * (*ret_import then). Appends the text as it is to `ret_text` unless that is NULL. CONFIG with the
+ * file's name in front when it is none. */
 int policy_load(const char *path, struct skrfs_policy **ret_policy, bool *ret_import,
-        struct skrfs_error *err) SKRFS_MUST_CHECK;
+        struct skrfs_buf *ret_text, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Where claims come from: exactly one of token, claims and here. */
 struct claims_source {

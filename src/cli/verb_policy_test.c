@@ -234,7 +234,7 @@ static int test_run(const struct skrfs_call *call, struct skrfs_error *err) {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "against which token? say --token FILE, --claims FILE or --here");
     }
-    if (policy_load(call->operands[0], &policy, &import, err) < 0 ||
+    if (policy_load(call->operands[0], &policy, &import, NULL, err) < 0 ||
             claims_read(&options->source, &claims, err) < 0) {
         return -1;
     }

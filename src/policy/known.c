@@ -138,32 +138,34 @@ static bool is_inner(const char *name) {
     return strncmp(name, INNER, strlen(INNER)) == 0;
 }
 
-/* "hostdata" alone means what --bind means by it. */
-static const char *nearest(const char *name) {
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(known); i++)
-        if (known[i].bind && strcasecmp(known[i].bind, name) == 0)
-            return known[i].name;
-    const char *names[SKRFS_ARRAY_LEN(known)];
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(known); i++)
-        names[i] = known[i].name;
-    return skrfs_nearest_within(name, names, SKRFS_ARRAY_LEN(names),
-            strlen(name) < 8    ? 1
-            : strlen(name) < 16 ? 2
-                                : 3);
+static const char *bare(const char *name) {
+    return is_inner(name) ? name + strlen(INNER) : name;
 }
 
-const struct known_claim *skrfs_policy_known_claim(const char *name, const char **ret_near) {
-    *ret_near = NULL;
-    if (is_inner(name))
-        name += strlen(INNER);
+const struct known_claim *skrfs_policy_known_claim(const char *name) {
+    name = bare(name);
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(known); i++)
         if (strcmp(known[i].name, name) == 0)
             return &known[i];
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(families); i++)
         if (strncmp(families[i].name, name, strlen(families[i].name)) == 0)
             return &families[i];
-    *ret_near = nearest(name);
     return NULL;
+}
+
+const char *skrfs_policy_near_claim(const char *name) {
+    const char *names[SKRFS_ARRAY_LEN(known)];
+    name = bare(name);
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(known); i++) {
+        names[i] = known[i].name;
+        /* "hostdata" alone means what --bind means by it. */
+        if (known[i].bind && strcasecmp(known[i].bind, name) == 0)
+            return known[i].name;
+    }
+    return skrfs_nearest_within(name, names, SKRFS_ARRAY_LEN(names),
+            strlen(name) < 8    ? 1
+            : strlen(name) < 16 ? 2
+                                : 3);
 }
 
 const struct known_claim *skrfs_policy_known_at(size_t n) {
@@ -188,8 +190,7 @@ const struct known_claim *skrfs_policy_known_word(
 }
 
 unsigned skrfs_policy_claim_tokens(const char *name) {
-    const char *near = NULL;
-    const struct known_claim *claim = skrfs_policy_known_claim(name, &near);
+    const struct known_claim *claim = skrfs_policy_known_claim(name);
     if (!is_inner(name))
         return claim ? claim->tokens : TOKEN_ANY;
     if (!claim || claim->role == ROLE_TEE || claim->tokens == TOKEN_ANY)

@@ -46,9 +46,10 @@ struct known_claim {
     const char *words; /* for people; of a BOOLEAN what true and false say: "yes|no" */
     const char *bind;  /* the short word for `policy new --bind`, or NULL */
 };
-/* NULL when it is unknown; *ret_near is then a name that is nearly the same, or NULL. Families
- * (x-ms-runtime. and the like) count as known. */
-const struct known_claim *skrfs_policy_known_claim(const char *name, const char **ret_near);
+/* NULL when it is unknown. Families (x-ms-runtime. and the like) count as known. */
+const struct known_claim *skrfs_policy_known_claim(const char *name);
+/* The known name, without x-ms-isolation-tee., that an unknown one nearly is, or NULL. */
+const char *skrfs_policy_near_claim(const char *name);
 /* The known claim that a short word means in a kind of token, and whether it is below
  * x-ms-isolation-tee there; NULL when none. */
 const struct known_claim *skrfs_policy_known_word(

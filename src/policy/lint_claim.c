@@ -123,8 +123,9 @@ static bool blank_around(const char *text) {
 }
 
 void skrfs_lint_claim(struct lint *lint, const struct condition *claim) {
-    const char *near = NULL, *member = skrfs_lint_value_member(claim);
-    const struct known_claim *known = skrfs_policy_known_claim(claim->claim, &near);
+    const char *member = skrfs_lint_value_member(claim);
+    const struct known_claim *known = skrfs_policy_known_claim(claim->claim);
+    const char *near = known ? NULL : skrfs_policy_near_claim(claim->claim);
     bool inner = strncmp(claim->claim, INNER, strlen(INNER)) == 0;
     enum comparison comparison = claim->comparison;
     check_form(lint, claim);

@@ -135,11 +135,10 @@ typedef bool test_fn(const struct condition *claim, const struct known_claim *kn
 /* Whether every token of this kind that meets the condition passes the test at some claim. */
 static bool requires(const struct condition *condition, unsigned token, test_fn *test) {
     if (condition->kind == CONDITION_CLAIM) {
-        const char *near = NULL;
         if (!condition->claim || !condition->value)
             return true; /* refused already; nothing can be said of the rest */
         return skrfs_policy_claim_tokens(condition->claim) & token &&
-               test(condition, skrfs_policy_known_claim(condition->claim, &near));
+               test(condition, skrfs_policy_known_claim(condition->claim));
     }
     bool any = condition->kind == CONDITION_ANY;
     for (size_t i = 0; i < condition->count; i++) {

@@ -91,9 +91,8 @@ static int tell_other(struct teller *teller, const struct condition *claim,
 }
 
 static int tell_claim(struct teller *teller, const struct condition *claim) {
-    const char *near = NULL;
     char name[SKRFS_CLAIM_MAX], value[VALUE_MAX];
-    const struct known_claim *known = skrfs_policy_known_claim(claim->claim, &near);
+    const struct known_claim *known = skrfs_policy_known_claim(claim->claim);
     skrfs_text_clean(claim->claim, strlen(claim->claim), name, sizeof(name));
     skrfs_text_clean(claim->value, strlen(claim->value), value, sizeof(value));
     int result = claim->comparison == COMPARE_EQUALS

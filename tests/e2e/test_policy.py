@@ -292,6 +292,7 @@ def test_explain_in_plain_words():
     said = skrfs("policy", "explain", vector(POLICIES["many"])).stdout
     assert said.startswith("A key under this policy is released when any of these attestation services says")
     assert said.count("it runs inside AMD SEV-SNP") == 1 and "(Azure Attestation in West Europe, the shared one)" in said
+    assert "warning: line 18: looks like a placeholder" in skrfs("policy", "explain", vector(POLICIES["aci"])).stderr
     done = skrfs("policy", "explain", vector(POLICIES["sgx"]))
     assert "the enclave's security version is more than '1'" in done.stdout and "a vault would refuse it" in done.stderr
     done = skrfs("policy", "explain", vector(POLICIES["import"]))
