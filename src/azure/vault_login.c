@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One slash behind it apart. */
+static bool same_resource(const char *a, const char *b) {
+    size_t a_len = strlen(a), b_len = strlen(b);
+    a_len -= a_len && a[a_len - 1] == '/';
+    b_len -= b_len && b[b_len - 1] == '/';
+    return a_len == b_len && strncasecmp(a, b, a_len) == 0;
+}
+
 static bool needs_tenant(const struct vault *vault) {
     return !skrfs_identity_is_managed(vault->config.identity);
 }
@@ -38,7 +46,7 @@ static int choose_resource(const struct vault *vault, const struct token_slot *s
         const struct challenge *challenge, const char **ret_resource, struct skrfs_error *err) {
     *ret_resource = slot && !*challenge->resource ? slot->resource : vault->resource;
     /* What is configured, or known by the host's name, need not be proven. */
-    if (!*challenge->resource || strcmp(challenge->resource, vault->resource) == 0)
+    if (!*challenge->resource || same_resource(challenge->resource, vault->resource))
         return 0;
     if (!skrfs_challenge_is_for(challenge->resource, vault->config.url))
         return skrfs_fail(err, SKRFS_CLASS_REJECTED,
@@ -89,7 +97,7 @@ static void describe(const struct vault *vault, const struct token_slot *slot,
     out[0] = '\0';
     if (challenge->wants_claims)
         snprintf(out, size, ", which wants more claims in it (conditional access)");
-    else if (*challenge->resource && strcmp(challenge->resource, slot->resource) != 0)
+    else if (*challenge->resource && !same_resource(challenge->resource, slot->resource))
         snprintf(out, size, ", which wants one for '%s', not '%s'", challenge->resource,
                 slot->resource);
     else if (needs_tenant(vault) && *challenge->tenant &&

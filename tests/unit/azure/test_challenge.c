@@ -75,6 +75,18 @@ static void asks_for_no_token_for_another_host(void **state) {
     }
 }
 
+/* "https://VAULT.azure.net/" is what is configured, and the vault's own spelling is another. */
+static void knows_an_audience_in_other_spelling(void **state) {
+    (void)state;
+    struct skrfs_error err = {0};
+    auto_world world;
+    begin(&world, "{" AT_ENTRA "[" ENTRA("one") "], " SHOW "[" CHALLENGE("") ", " KEY "]}");
+    as(&world, "secret-file:x");
+    world.vault.resource = "https://VAULT.azure.net/";
+    write_file(&world, "s");
+    assert_ok(show(&world, &err), err);
+}
+
 /* Configured for another audience than the vault wants, which its host's name allows. */
 static void takes_the_audience_that_the_vault_wants(void **state) {
     (void)state;
@@ -219,6 +231,7 @@ int main(void) {
             cmocka_unit_test(sends_no_probe_when_the_tenant_is_known),
             cmocka_unit_test(refuses_what_answers_to_nobody),
             cmocka_unit_test(asks_for_no_token_for_another_host),
+            cmocka_unit_test(knows_an_audience_in_other_spelling),
             cmocka_unit_test(takes_the_audience_that_the_vault_wants),
             cmocka_unit_test(meets_a_claims_challenge_once),
             cmocka_unit_test(refuses_odd_demands),
