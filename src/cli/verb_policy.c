@@ -14,29 +14,29 @@ struct listener {
     const char *path;
     struct skrfs_buf *out;
     struct skrfs_json *json; /* NULL: as compilers do */
-    struct skrfs_error *err;
+    struct skrfs_error err;  /* why the last one could not be written */
     bool failed;
     size_t counts[SKRFS_ARRAY_LEN(levels)];
 };
 
-static int finding_json(const struct listener *listener, enum skrfs_finding_level level,
-        unsigned line, unsigned column, const char *text) {
+static int finding_json(struct listener *listener, enum skrfs_finding_level level, unsigned line,
+        unsigned column, const char *text) {
     struct skrfs_json *object = NULL;
-    if (skrfs_json_pack(&object, listener->err, "{s:s, s:i, s:i, s:s, s:s}", "file", listener->path,
-                "line", (int)line, "column", (int)column, "level", levels[level], "text",
-                text) < 0) {
+    if (skrfs_json_pack(&object, &listener->err, "{s:s, s:i, s:i, s:s, s:s}", "file",
+                listener->path, "line", (int)line, "column", (int)column, "level", levels[level],
+                "text", text) < 0) {
         return -1;
     }
-    return skrfs_json_append(listener->json, object, listener->err);
+    return skrfs_json_append(listener->json, object, &listener->err);
 }
 
-static int finding_text(const struct listener *listener, enum skrfs_finding_level level,
-        unsigned line, unsigned column, const char *text) {
+static int finding_text(struct listener *listener, enum skrfs_finding_level level, unsigned line,
+        unsigned column, const char *text) {
     if (!line) {
         return skrfs_buf_printf(
-                listener->out, listener->err, "%s: %s: %s\n", listener->path, levels[level], text);
+                listener->out, &listener->err, "%s: %s: %s\n", listener->path, levels[level], text);
     }
-    return skrfs_buf_printf(listener->out, listener->err, "%s:%u:%u: %s: %s\n", listener->path,
+    return skrfs_buf_printf(listener->out, &listener->err, "%s:%u:%u: %s: %s\n", listener->path,
             line, column, levels[level], text);
 }
 
@@ -52,15 +52,13 @@ static void finding_write(void *context, enum skrfs_finding_level level, unsigne
 /* Lints a file and keeps its text; the listener's own failure wins over the policy's. */
 static int lint_file(struct listener *listener, const char *path, struct skrfs_buf *text,
         struct skrfs_error *err) {
-    struct skrfs_error write_error = {.kind = SKRFS_CLASS_BUG};
     if (policy_text_read(path, text, err) < 0) {
         return -1;
     }
     listener->path = policy_shown_path(path);
-    listener->err = &write_error;
     int linted = skrfs_policy_lint(skrfs_buf_text(text), text->len, finding_write, listener, err);
     if (listener->failed) {
-        *err = write_error;
+        *err = listener->err;
         return -1;
     }
     if (linted < 0) {

@@ -16,10 +16,13 @@ void skrfs_lint_add(struct lint *lint, enum skrfs_finding_level level, unsigned 
         lint->findings = more;
         lint->room = room;
     }
-    char *copy = strdup(text);
-    lint->no_memory = lint->no_memory || !copy;
-    if (copy)
-        lint->findings[lint->count++] = (struct finding){level, line, column, copy};
+    struct finding *next = &lint->findings[lint->count];
+    next->level = level;
+    next->line = line;
+    next->column = column;
+    next->text = strdup(text);
+    lint->no_memory = lint->no_memory || !next->text;
+    lint->count += next->text != NULL;
 }
 
 static void add_at(

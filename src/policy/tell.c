@@ -66,14 +66,15 @@ static int tell_equals(struct teller *teller, const struct condition *claim,
     if (strncmp(bare, INNER, strlen(INNER)) == 0)
         bare += strlen(INNER);
     const char *fixed = fixed_words(bare, claim->value);
-    const char *said =
-            known && known->shape == SHAPE_BOOLEAN ? half(known->words, claim->value, &len) : NULL;
+    const char *words = known ? known->words : NULL;
+    bool boolean = words && known->shape == SHAPE_BOOLEAN;
+    const char *said = boolean ? half(words, claim->value, &len) : NULL;
     if (fixed)
         return skrfs_buf_printf(teller->out, teller->err, "%s", fixed);
     if (said)
         return skrfs_buf_printf(teller->out, teller->err, "%.*s", len, said);
-    if (known && known->words && known->shape != SHAPE_BOOLEAN)
-        return skrfs_buf_printf(teller->out, teller->err, "%s is %s", known->words, value);
+    if (words && !boolean)
+        return skrfs_buf_printf(teller->out, teller->err, "%s is %s", words, value);
     return skrfs_buf_printf(teller->out, teller->err, "its claim %s is %s", name, value);
 }
 
