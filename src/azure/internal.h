@@ -231,6 +231,13 @@ int skrfs_maa_answer(struct skrfs_bytes body, struct skrfs_sealed_token *ret_sea
 int skrfs_maa_clear_answer(struct skrfs_bytes body, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* maa_refusal.c: says what the service's refusal means. Returns -1. */
+int skrfs_maa_refused(const struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
+        const struct skrfs_http_answer *answer, struct skrfs_error *err);
+/* "; the evidence has no ..." for evidence that the service takes and that will not do for
+ * everything. */
+const char *skrfs_maa_lacks(const struct skrfs_evidence *evidence);
+
 /* vault.c: a call with an access token; an answer of 401 is tried once more with a new one. */
 struct vault_call {
     bool once; /* makes something anew each time: not repeated when it is unknown what came of it */

@@ -3,16 +3,22 @@
 
 #include <string.h>
 
-/* Which request a kind of evidence goes to. The versions are the ones that the clients known to
- * work use: Microsoft's guest attestation library, its confidential containers, and the newest
- * stable specification. */
+/* Which version of the interface is spoken. AzureGuest: that of Microsoft's guest attestation
+ * library. SevSnpVm: that of requests from confidential containers that were seen to be accepted.
+ * SgxEnclave: the same, the first whose specification has the nonce. TdxVm: the first stable
+ * specification that has it at all; that the service takes it was not seen. */
+#define AZURE_GUEST_API_VERSION "2020-10-01"
+#define SNP_API_VERSION "2022-08-01"
+#define TDX_API_VERSION "2025-06-01"
+#define SGX_API_VERSION "2022-08-01"
+
 static const struct call {
     const char *name, *api_version;
 } calls[] = {
-        [SKRFS_EVIDENCE_CVM] = {"AzureGuest", "2020-10-01"},
-        [SKRFS_EVIDENCE_SNP] = {"SevSnpVm", "2022-08-01"},
-        [SKRFS_EVIDENCE_TDX] = {"TdxVm", "2025-06-01"},
-        [SKRFS_EVIDENCE_SGX] = {"SgxEnclave", "2022-08-01"},
+        [SKRFS_EVIDENCE_CVM] = {"AzureGuest", AZURE_GUEST_API_VERSION},
+        [SKRFS_EVIDENCE_SNP] = {"SevSnpVm", SNP_API_VERSION},
+        [SKRFS_EVIDENCE_TDX] = {"TdxVm", TDX_API_VERSION},
+        [SKRFS_EVIDENCE_SGX] = {"SgxEnclave", SGX_API_VERSION},
 };
 
 static int send_request(struct skrfs_cloud *cloud, const struct call *call, struct skrfs_bytes body,
@@ -33,23 +39,15 @@ static int send_request(struct skrfs_cloud *cloud, const struct call *call, stru
     return skrfs_http_send(cloud->http, &request, &retry, ret_answer, err);
 }
 
-static int refused(const struct skrfs_cloud *cloud, const struct skrfs_http_answer *answer,
+static int ask(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
+        struct skrfs_bytes body, uint64_t deadline_ns, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) {
-    if (answer->status == 404)
-        return skrfs_refusal_fail(answer, SKRFS_CLASS_REJECTED, err,
-                "%s is no attestation service (see [attestation] url =)", cloud->attestation);
-    enum skrfs_class kind = skrfs_status_class(answer->status);
-    return skrfs_refusal_fail(answer, kind, err, "the attestation service %s",
-            kind == SKRFS_CLASS_REJECTED ? "refuses this machine's evidence" : "gives no token");
-}
-
-static int ask(struct skrfs_cloud *cloud, enum skrfs_evidence_kind kind, struct skrfs_bytes body,
-        uint64_t deadline_ns, struct skrfs_sealed_token *ret_sealed, struct skrfs_error *err) {
+    enum skrfs_evidence_kind kind = evidence->kind;
     skrfs_autoanswer answer = {0};
     if (send_request(cloud, &calls[kind], body, deadline_ns, &answer, err) < 0)
         return skrfs_wrap(err, "the attestation service");
     if (answer.status != 200)
-        return refused(cloud, &answer, err);
+        return skrfs_maa_refused(cloud, evidence, &answer, err);
     struct skrfs_bytes text = skrfs_buf_bytes(&answer.body);
     int result = kind == SKRFS_EVIDENCE_CVM ? skrfs_maa_answer(text, ret_sealed, err)
                                             : skrfs_maa_clear_answer(text, ret_sealed, err);
@@ -99,8 +97,9 @@ int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *e
     if (result < 0)
         return -1;
     size_t step = skrfs_trace_begin(trace, "ask the attestation service");
-    if (ask(cloud, evidence->kind, skrfs_buf_bytes(&body), deadline_ns, ret_sealed, err) < 0)
+    if (ask(cloud, evidence, skrfs_buf_bytes(&body), deadline_ns, ret_sealed, err) < 0)
         return skrfs_trace_failed(trace, step, err);
-    skrfs_trace_end(trace, step, "%s took %zu octets of evidence", cloud->attestation, body.len);
+    skrfs_trace_end(trace, step, "%s took %zu octets of evidence%s", cloud->attestation, body.len,
+            skrfs_maa_lacks(evidence));
     return 0;
 }

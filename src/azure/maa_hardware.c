@@ -11,10 +11,11 @@
 static int set_data(struct skrfs_json *whole, const char *name, const struct skrfs_buf *data,
         struct skrfs_error *err) {
     skrfs_autojson *value = NULL;
+    struct skrfs_json *text = NULL;
     if (data->len == 0)
         return 0;
-    if (skrfs_json_pack(&value, err, "{s:s}", "dataType", "JSON") < 0 ||
-            skrfs_maa_set(value, "data", BASE64URL, skrfs_buf_bytes(data), err) < 0)
+    if (skrfs_maa_encoded(BASE64URL, skrfs_buf_bytes(data), &text, err) < 0 ||
+            skrfs_json_pack(&value, err, "{s:o, s:s}", "data", text, "dataType", "JSON") < 0)
         return -1;
     return skrfs_json_set(whole, name, skrfs_take(value), err);
 }
@@ -92,10 +93,13 @@ static int set_evidence(struct skrfs_json *whole, const struct skrfs_evidence *e
 int skrfs_maa_hardware_request(const struct skrfs_evidence *evidence, struct skrfs_bytes chain_pem,
         struct skrfs_buf *out, struct skrfs_error *err) {
     skrfs_autojson *whole = NULL;
-    if (skrfs_json_pack(&whole, err, "{s:s}", "nonce", evidence->nonce) < 0 ||
+    struct skrfs_json *nonce = NULL;
+    if (skrfs_json_pack(&whole, err, "{}") < 0 ||
             set_evidence(whole, evidence, chain_pem, err) < 0 ||
             set_data(whole, "runtimeData", &evidence->runtime_data, err) < 0 ||
-            set_data(whole, "initTimeData", &evidence->init_data, err) < 0)
+            set_data(whole, "initTimeData", &evidence->init_data, err) < 0 ||
+            skrfs_json_pack(&nonce, err, "s", evidence->nonce) < 0 ||
+            skrfs_json_set(whole, "nonce", nonce, err) < 0)
         return -1;
     return skrfs_json_print(whole, false, out, err);
 }

@@ -3,8 +3,9 @@
     server.py <folder> <routes>
 
 <routes> is a Python literal: {"METHOD /path": [(status, body[, headers]), ...]}, the last answer of a list
-repeats; a body that is no text is written as JSON. "@HTTPS@" in a body becomes the HTTPS origin. Prints both
-ports on one line when it listens; writes ca.pem and, a line for each request, log into <folder>.
+repeats; a body that is no text is written as JSON, one that begins with "@HEX@" as the octets behind it.
+"@HTTPS@" in a body becomes the HTTPS origin. Prints both ports on one line when it listens; writes ca.pem and, a
+line for each request, log into <folder>.
 """
 import ast
 import http.server
@@ -33,7 +34,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             answers = routes.get(key) or [(418, "no route")]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         text = answer[1] if isinstance(answer[1], str) else json.dumps(answer[1])
-        text = text.replace("@HTTPS@", origin).encode()
+        if text.startswith("@HEX@"):
+            text = bytes.fromhex(text[5:])
+        else:
+            text = text.replace("@HTTPS@", origin).encode()
         self.send_response(answer[0])
         for name, value in (answer[2] if len(answer) > 2 else {}).items():
             self.send_header(name, value)
