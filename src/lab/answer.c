@@ -15,17 +15,19 @@ const char *skrfs_lab_query(const struct skrfs_lab_request *request, const char 
 }
 
 void skrfs_lab_answer_init(struct skrfs_lab_answer *answer, enum skrfs_lab_service service) {
-    *answer = (struct skrfs_lab_answer){.service = service, .body = SKRFS_BUF(SKRFS_LAB_BODY_MAX)};
+    *answer = (struct skrfs_lab_answer){.service = service,
+            .body = SKRFS_BUF(SKRFS_LAB_BODY_MAX),
+            .delivery = {.stall_at = -1, .cut_at = -1}};
 }
 
 void skrfs_lab_answer_done(struct skrfs_lab_answer *answer) {
     skrfs_buf_done(&answer->body);
 }
 
-/* IMDS speaks OAuth's errors (RFC 6749 section 5.2), the others Azure's. */
+/* IMDS and Entra ID speak OAuth's errors (RFC 6749 section 5.2), the others Azure's. */
 static int error_json(const struct skrfs_lab_answer *answer, const char *code, const char *inner,
         const char *message, struct skrfs_json **ret_json, struct skrfs_error *err) {
-    if (answer->service == SKRFS_LAB_IMDS)
+    if (answer->service == SKRFS_LAB_IMDS || answer->service == SKRFS_LAB_LOGIN)
         return skrfs_json_pack(
                 ret_json, err, "{s:s,s:s}", "error", code, "error_description", message);
     if (inner)

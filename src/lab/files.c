@@ -170,18 +170,68 @@ static int conf_text(const char *dir, const struct skrfs_lab *lab,
             lab->vaults[1].resource, dir, lab->imds_url, tpm, dir, dir);
 }
 
+/* Where an application finds what it logs in with. */
+static int describe_login(const char *dir, const struct skrfs_lab *lab, struct skrfs_json *json,
+        struct skrfs_error *err) {
+    static const struct {
+        const char *name, *file;
+    } files[] = {{"client-secret-file", "client-secret"},
+            {"client-certificate-file", "client-certificate.pem"},
+            {"federated-token-file", "federated-token"},
+            {"identity-header-file", "identity-header"}, {"arc-dir", "arc"}, {"ca", "ca.pem"}};
+    char path[PATH_MAX];
+    struct skrfs_json *value = NULL;
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(files); i++) {
+        join(path, sizeof(path), dir, files[i].file);
+        if (skrfs_json_pack(&value, err, "s", path) < 0 ||
+                skrfs_json_set(json, files[i].name, value, err) < 0)
+            return -1;
+    }
+    const char *const texts[][2] = {{"authority", lab->authority}, {"tenant", SKRFS_LAB_TENANT},
+            {"client", SKRFS_LAB_CLIENT}, {"federated-issuer", lab->directory->issuer},
+            {"federated-subject", SKRFS_LAB_FEDERATED_SUBJECT}};
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(texts); i++)
+        if (skrfs_json_pack(&value, err, "s", texts[i][1]) < 0 ||
+                skrfs_json_set(json, texts[i][0], value, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int describe(const char *dir, const struct skrfs_lab *lab,
         const struct skrfs_lab_machine *machine, struct skrfs_error *err) {
-    skrfs_autobuf text = SKRFS_BUF(4096);
+    skrfs_autobuf text = SKRFS_BUF((size_t)32 * 1024);
     skrfs_autojson *json = NULL;
-    if (skrfs_json_pack(&json, err, "{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i}", "tee",
-                lab->tdx ? "tdx" : "snp", "imds", lab->imds_url, "attestation", lab->maa_url,
-                "vault", lab->vaults[0].url, "hsm", lab->vaults[1].url, "tcti", machine->tcti,
-                "pid", (int)getpid(), "swtpm-pid", (int)machine->swtpm) < 0 ||
+    char app_service[SKRFS_LAB_URL_MAX + 32];
+    char arc[SKRFS_LAB_URL_MAX + 64];
+    (void)snprintf(app_service, sizeof(app_service), "%s/msi/token", lab->imds_url);
+    (void)snprintf(arc, sizeof(arc), "%s/arc/metadata/identity/oauth2/token", lab->imds_url);
+    if (skrfs_json_pack(&json, err, "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i}", "tee",
+                lab->tdx ? "tdx" : "snp", "imds", lab->imds_url, "app-service", app_service, "arc",
+                arc, "attestation", lab->maa_url, "vault", lab->vaults[0].url, "hsm",
+                lab->vaults[1].url, "tcti", machine->tcti, "pid", (int)getpid(), "swtpm-pid",
+                (int)machine->swtpm) < 0 ||
+            describe_login(dir, lab, json, err) < 0 ||
             skrfs_json_print(json, true, &text, err) < 0 ||
             skrfs_buf_append_text(&text, "\n", err) < 0)
         return -1;
     return write_text(dir, "lab.json", skrfs_buf_text(&text), err);
+}
+
+int skrfs_lab_dir_renew(const char *dir, struct skrfs_lab *lab, struct skrfs_error *err) {
+    skrfs_autobuf token = SKRFS_BUF(SKRFS_LAB_TOKEN_MAX);
+    if (skrfs_lab_federated_token(lab->directory, skrfs_lab_wall_s(lab), &token, err) < 0)
+        return -1;
+    return write_text(dir, "federated-token", skrfs_buf_text(&token), err);
+}
+
+static int write_credentials(const char *dir, struct skrfs_lab *lab, struct skrfs_error *err) {
+    skrfs_autobuf pem = SKRFS_BUF(SKRFS_PEM_MAX);
+    if (skrfs_lab_client_pem(lab->directory, &pem, err) < 0 ||
+            write_text(dir, "client-certificate.pem", skrfs_buf_text(&pem), err) < 0 ||
+            write_text(dir, "client-secret", lab->directory->secret, err) < 0 ||
+            write_text(dir, "identity-header", lab->directory->identity_header, err) < 0)
+        return -1;
+    return skrfs_lab_dir_renew(dir, lab, err);
 }
 
 static int write_pids(
@@ -195,7 +245,7 @@ static int write_pids(
 }
 
 static int make_folders(const char *dir, struct skrfs_error *err) {
-    static const char *const names[] = {"mnt", "skrfs.conf.d"};
+    static const char *const names[] = {"mnt", "skrfs.conf.d", "arc"};
     char path[PATH_MAX];
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(names); i++) {
         join(path, sizeof(path), dir, names[i]);
@@ -205,7 +255,7 @@ static int make_folders(const char *dir, struct skrfs_error *err) {
     return 0;
 }
 
-int skrfs_lab_dir_fill(const char *dir, const struct skrfs_lab *lab,
+int skrfs_lab_dir_fill(const char *dir, struct skrfs_lab *lab,
         const struct skrfs_lab_machine *machine, struct skrfs_error *err) {
     skrfs_autobuf conf = SKRFS_BUF((size_t)64 * 1024);
     skrfs_autobuf ca = SKRFS_BUF(SKRFS_PEM_MAX);
@@ -213,7 +263,8 @@ int skrfs_lab_dir_fill(const char *dir, const struct skrfs_lab *lab,
             skrfs_chain_pem(lab->pki->root.chain, &ca, err) < 0 || make_folders(dir, err) < 0 ||
             write_text(dir, "ca.pem", skrfs_buf_text(&ca), err) < 0 ||
             write_text(dir, "skrfs.conf", skrfs_buf_text(&conf), err) < 0 ||
-            write_pids(dir, machine, err) < 0 || skrfs_lab_hardware_save(dir, lab->pki, err) < 0)
+            write_credentials(dir, lab, err) < 0 || write_pids(dir, machine, err) < 0 ||
+            skrfs_lab_hardware_save(dir, lab->pki, err) < 0)
         return -1;
     return describe(dir, lab, machine, err);
 }

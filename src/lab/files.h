@@ -21,7 +21,11 @@ int skrfs_lab_dir_check_unmounted(const char *dir, struct skrfs_error *err) SKRF
 int skrfs_lab_dir_lock(
         const char *dir, int *ret_fd, pid_t *ret_pid, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Writes ca.pem, skrfs.conf, skrfs.conf.d, lab.json, the pid files and mnt. */
-int skrfs_lab_dir_fill(const char *dir, const struct skrfs_lab *lab,
+/* The client secret, certificate, federated token and so on are among them. */
+int skrfs_lab_dir_fill(const char *dir, struct skrfs_lab *lab,
         const struct skrfs_lab_machine *machine, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Writes a new federated token over the last, as a cluster does well before that ends. */
+int skrfs_lab_dir_renew(
+        const char *dir, struct skrfs_lab *lab, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

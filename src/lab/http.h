@@ -3,6 +3,7 @@
 #ifndef SKRFS_LAB_HTTP_H
 #define SKRFS_LAB_HTTP_H
 
+#include <limits.h>
 #include <skrfs/base/buf.h>
 
 #define SKRFS_LAB_BODY_MAX ((size_t)4 * 1024 * 1024)
@@ -12,6 +13,7 @@ enum skrfs_lab_service {
     SKRFS_LAB_MAA,
     SKRFS_LAB_VAULT,
     SKRFS_LAB_HSM,
+    SKRFS_LAB_LOGIN,
     SKRFS_LAB_NOWHERE, /* a Host that is none of the lab's */
 };
 
@@ -29,6 +31,11 @@ enum skrfs_lab_place {
     SKRFS_LAB_AT_LIST,
     SKRFS_LAB_AT_VERSIONS,
     SKRFS_LAB_AT_ROTATE,
+    SKRFS_LAB_AT_DELETE,
+    SKRFS_LAB_AT_DELETED,
+    SKRFS_LAB_AT_RECOVER,
+    SKRFS_LAB_AT_PURGE,
+    SKRFS_LAB_AT_LOGIN,
     SKRFS_LAB_PLACES
 };
 
@@ -55,6 +62,11 @@ enum skrfs_lab_deed {
     SKRFS_LAB_WRONG_INNER_KEY,
     SKRFS_LAB_BAD_TAG,
     SKRFS_LAB_STALE_VCEK,
+    SKRFS_LAB_CLAIMS_CHALLENGE,
+    SKRFS_LAB_DENY_CLAIM,
+    SKRFS_LAB_DENY_TOKEN,
+    SKRFS_LAB_WRONG_KID,
+    SKRFS_LAB_OTHER_KEK_KID,
     SKRFS_LAB_DEEDS
 };
 
@@ -69,14 +81,27 @@ struct skrfs_lab_request {
     const void *context;
 };
 
+/* How an answer goes out when a fault changes it. */
+struct skrfs_lab_delivery {
+    int64_t stall_at;        /* octets of the body after which nothing more comes; -1: never */
+    int64_t cut_at;          /* octets of the body after which the connection ends; -1: never */
+    unsigned retry_after_ms; /* 0: no retry-after-ms header */
+    bool retry_after_date;   /* Retry-After is a date */
+    char location[256];      /* Location, or empty */
+};
+
 struct skrfs_lab_answer {
     enum skrfs_lab_service service; /* decides the shape of errors */
     unsigned status;                /* 0 until it is answered */
     struct skrfs_buf body;
-    char challenge[512];    /* WWW-Authenticate, or empty */
-    char note[256];         /* why it was refused, for the log */
-    unsigned retry_after_s; /* 0: no such header */
-    unsigned delay_ms;      /* wait before answering */
+    char challenge[PATH_MAX + 128]; /* WWW-Authenticate, or empty */
+    char note[256];                 /* why it was refused, for the log */
+    unsigned retry_after_s;         /* 0: no such header */
+    unsigned delay_ms;              /* wait before answering */
+    int64_t skew_s;                 /* how much the lab's clock is off */
+    unsigned fault_number;          /* a fault's code, when that is a number */
+    char fault_claim[128];          /* the claim that a fault is about, or empty */
+    struct skrfs_lab_delivery delivery;
     enum skrfs_lab_deed deed;
 };
 

@@ -42,6 +42,14 @@ static int take_lock(struct running *running, struct skrfs_error *err) {
     return 0;
 }
 
+static int make_lab(struct running *running, const struct skrfs_lab_options *options,
+        const struct skrfs_lab_ports *ports, bool tdx, struct skrfs_error *err) {
+    if (skrfs_lab_new(ports, tdx, options->throttle, &running->lab, err) < 0)
+        return -1;
+    (void)snprintf(running->lab->dir, sizeof(running->lab->dir), "%s", running->dir);
+    return 0;
+}
+
 static int bring_up(
         struct running *running, const struct skrfs_lab_options *options, struct skrfs_error *err) {
     struct skrfs_lab_sockets sockets;
@@ -49,7 +57,7 @@ static int bring_up(
     if (take_lock(running, err) < 0 || skrfs_crypto_setup(err) < 0 ||
             skrfs_lab_listen(&sockets, err) < 0)
         return -1;
-    if (skrfs_lab_new(&sockets.ports, tdx, options->throttle, &running->lab, err) < 0 ||
+    if (make_lab(running, options, &sockets.ports, tdx, err) < 0 ||
             skrfs_lab_machine_start(
                     running->lab, running->dir, options->tcti, &running->machine, err) < 0 ||
             skrfs_lab_dir_fill(running->dir, running->lab, &running->machine, err) < 0 ||
@@ -72,11 +80,14 @@ static void bring_down(struct running *running) {
         close(running->lock);
 }
 
-/* Until a signal asks for the end. */
-static void wait_for_end(const sigset_t *signals) {
-    int signal = 0;
-    while (sigwait(signals, &signal) != 0)
-        continue;
+/* Until a signal asks for the end. The federated token is renewed long before it expires. */
+static void wait_for_end(const struct running *running, const sigset_t *signals) {
+    const struct timespec renewal = {.tv_sec = SKRFS_LAB_FEDERATED_LIFE_S / 4};
+    struct skrfs_error err;
+    while (sigtimedwait(signals, NULL, &renewal) < 0) {
+        if (errno == EAGAIN && skrfs_lab_dir_renew(running->dir, running->lab, &err) < 0)
+            skrfs_log_warning("%s", err.message);
+    }
 }
 
 static void block_signals(sigset_t *ret_signals, sigset_t *ret_before) {
@@ -110,7 +121,7 @@ static int run(const struct running *prepared, const struct skrfs_lab_options *o
         close(report_fd);
     }
     if (rc == 0)
-        wait_for_end(&signals);
+        wait_for_end(&running, &signals);
     bring_down(&running);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;

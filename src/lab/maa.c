@@ -34,7 +34,7 @@ static int make_token(struct skrfs_lab *lab, const struct skrfs_lab_guest *guest
     struct skrfs_lab_settings settings = skrfs_lab_settings_get(lab);
     bool stranger = deed == SKRFS_LAB_OTHER_SIGNER;
     struct skrfs_lab_token_wish wish = {.issuer = lab->maa_url,
-            .now_s = skrfs_wall_s(),
+            .now_s = skrfs_lab_wall_s(lab),
             .life_s = settings.token_life_s,
             .compliance = settings.compliance,
             .nonce = deed == SKRFS_LAB_OTHER_NONCE ? "another nonce" : NULL,

@@ -56,6 +56,8 @@ static int lie(
         facts->kek = release->pki->maa_stranger;
         facts->kek_id = "AnotherEncryptionKey";
     }
+    if (release->deed == SKRFS_LAB_OTHER_KEK_KID)
+        facts->kek_id = "AnotherEncryptionKey";
     return 0;
 }
 
@@ -242,8 +244,9 @@ static int thumbprint(const struct skrfs_chain *chain, enum skrfs_hash hash, str
     return skrfs_base64_encode(SKRFS_BASE64URL, digest, len, out, err);
 }
 
-static int header_json(bool hsm, const struct skrfs_chain *chain, struct skrfs_json **ret_json,
-        struct skrfs_error *err) {
+/* `wrong_kid`: an id that is of no certificate. */
+static int header_json(bool hsm, bool wrong_kid, const struct skrfs_chain *chain,
+        struct skrfs_json **ret_json, struct skrfs_error *err) {
     skrfs_autobuf x5t = SKRFS_BUF(128);
     skrfs_autobuf x5t256 = SKRFS_BUF(128);
     char kid[2 * SKRFS_HASH_MAX + 1];
@@ -255,10 +258,11 @@ static int header_json(bool hsm, const struct skrfs_chain *chain, struct skrfs_j
         return -1;
     if (hsm)
         return skrfs_json_pack(ret_json, err, "{s:s,s:s,s:o,s:s}", "alg", "RS256", "kid",
-                "1ab00000-9421-0921-160e-6143bfe1030c", "x5c", x5c, "x5t#S256",
-                skrfs_buf_text(&x5t256));
+                wrong_kid ? "1ab00000-0000-0000-0000-000000000000"
+                          : "1ab00000-9421-0921-160e-6143bfe1030c",
+                "x5c", x5c, "x5t#S256", skrfs_buf_text(&x5t256));
     for (char *c = kid; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
+        *c = wrong_kid ? '0' : (char)toupper((unsigned char)*c);
     return skrfs_json_pack(ret_json, err, "{s:s,s:s,s:s,s:s,s:s,s:o}", "alg", "RS256", "kid", kid,
             "x5t", skrfs_buf_text(&x5t), "typ", "JWT", "x5t#S256", skrfs_buf_text(&x5t256), "x5c",
             x5c);
@@ -284,7 +288,8 @@ static int sign(const struct skrfs_lab_release *release, const struct facts *fac
     skrfs_autojson *header = NULL;
     skrfs_autojson *payload = NULL;
     size_t start = out->len;
-    if (header_json(release->vault->hsm, signer->chain, &header, err) < 0 ||
+    if (header_json(release->vault->hsm, release->deed == SKRFS_LAB_WRONG_KID, signer->chain,
+                &header, err) < 0 ||
             payload_json(release, facts, &payload, err) < 0 ||
             skrfs_lab_jwt_sign(signer->key, header, payload, out, err) < 0)
         return -1;

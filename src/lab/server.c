@@ -1,22 +1,19 @@
 #include "server.h"
 
+#include "server_answer.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <skrfs/base/clock.h>
 #include <skrfs/base/encode.h>
 #include <skrfs/base/log.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #define CONNECTIONS_MAX 512
 #define IDLE_S 120
-#define NO_ANSWER_MS 600000U
-#define OVERSIZE_LEN ((size_t)8 * 1024 * 1024)
 
 struct skrfs_lab_server {
     struct skrfs_lab *lab;
@@ -64,141 +61,9 @@ static const char *query_of(const void *context, const char *name) {
             (struct MHD_Connection *)(uintptr_t)context, MHD_GET_ARGUMENT_KIND, name);
 }
 
-/* Waits in pieces, so that the end of the lab does not wait for it. */
-static void wait_ms(struct skrfs_lab_server *server, unsigned ms) {
-    uint64_t until = skrfs_now_ns() + ms * SKRFS_MILLISECOND_NS;
-    while (!atomic_load(&server->stopping) && skrfs_until_ns(until) > 0) {
-        uint64_t left = skrfs_until_ns(until) / SKRFS_MILLISECOND_NS + 1;
-        (void)poll(NULL, 0, left < 50 ? (int)left : 50);
-    }
-}
-
-/* Delivers half of a body that was announced whole, then breaks off. */
-struct half {
-    struct skrfs_buf body;
-};
-
-static ssize_t half_read(void *context, uint64_t pos, char *out, size_t max) {
-    const struct half *half = context;
-    size_t end = half->body.len / 2;
-    if (pos >= end)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    size_t len = end - (size_t)pos < max ? end - (size_t)pos : max;
-    memcpy(out, half->body.data + pos, len);
-    return (ssize_t)len;
-}
-
-static void half_free(void *context) {
-    struct half *half = context;
-    skrfs_buf_done(&half->body);
-    free(half);
-}
-
-static struct MHD_Response *half_response(struct skrfs_lab_answer *answer) {
-    struct half *half = calloc(1, sizeof(*half));
-    if (!half)
-        return NULL;
-    half->body = SKRFS_BUF(answer->body.max);
-    size_t len = answer->body.len;
-    skrfs_buf_move(&half->body, &answer->body);
-    return MHD_create_response_from_callback(len, 4096, half_read, half, half_free);
-}
-
-static struct MHD_Response *oversize_response(void) {
-    char *text = malloc(OVERSIZE_LEN);
-    if (!text)
-        return NULL;
-    memset(text, ' ', OVERSIZE_LEN);
-    return MHD_create_response_from_buffer(OVERSIZE_LEN, text, MHD_RESPMEM_MUST_FREE);
-}
-
-static struct MHD_Response *make_response(struct skrfs_lab_answer *answer) {
-    static char garbage[] = "\x01\xff{\"token\": not JSON";
-    switch (answer->deed) {
-    case SKRFS_LAB_HALF_BODY:
-        return half_response(answer);
-    case SKRFS_LAB_GARBAGE:
-        return MHD_create_response_from_buffer(
-                sizeof(garbage) - 1, garbage, MHD_RESPMEM_PERSISTENT);
-    case SKRFS_LAB_OVERSIZE:
-        return oversize_response();
-    default:
-        return MHD_create_response_from_buffer(
-                answer->body.len, answer->body.data, MHD_RESPMEM_MUST_COPY);
-    }
-}
-
-static void new_request_id(char out[37]) {
-    struct skrfs_error err;
-    uint8_t id[16];
-    char hex[33] = "00000000000000000000000000000000";
-    if (skrfs_random(id, sizeof(id), &err) == 0)
-        skrfs_hex_encode(id, sizeof(id), hex);
-    (void)snprintf(
-            out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
-static void add(struct MHD_Response *response, const char *name, const char *value) {
-    (void)MHD_add_response_header(response, name, value);
-}
-
-/* The headers that the services were recorded with. */
-static void add_headers(struct MHD_Connection *connection, struct MHD_Response *response,
-        const struct skrfs_lab_answer *answer) {
-    char text[40];
-    const char *client = header_of(connection, "x-ms-client-request-id");
-    const char *wanted = header_of(connection, "x-ms-return-client-request-id");
-    add(response, "Content-Type", "application/json; charset=utf-8");
-    new_request_id(text);
-    if (answer->service != SKRFS_LAB_IMDS)
-        add(response, "x-ms-request-id", text);
-    if (client && wanted && strcasecmp(wanted, "true") == 0)
-        add(response, "x-ms-client-request-id", client);
-    if (answer->service == SKRFS_LAB_VAULT) {
-        add(response, "x-ms-keyvault-region", "lab");
-        add(response, "x-ms-keyvault-service-version", "1.9.0.0");
-    }
-    if (answer->service == SKRFS_LAB_HSM && answer->status != 401) {
-        add(response, "x-ms-keyvault-region", "lab");
-        add(response, "x-ms-server-latency", "1");
-    }
-    if (*answer->challenge)
-        add(response, "WWW-Authenticate", answer->challenge);
-    if (answer->retry_after_s > 0) {
-        (void)snprintf(text, sizeof(text), "%u", answer->retry_after_s);
-        add(response, "Retry-After", text);
-    }
-}
-
-static enum MHD_Result reset(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    if (info)
-        (void)setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    return MHD_NO;
-}
-
-static enum MHD_Result send_answer(struct skrfs_lab_server *server,
-        struct MHD_Connection *connection, struct skrfs_lab_answer *answer) {
-    if (answer->delay_ms > 0)
-        wait_ms(server, answer->delay_ms);
-    if (answer->deed == SKRFS_LAB_NO_ANSWER)
-        wait_ms(server, NO_ANSWER_MS);
-    if (answer->deed == SKRFS_LAB_RESET || answer->deed == SKRFS_LAB_NO_ANSWER)
-        return reset(connection);
-    struct MHD_Response *response = make_response(answer);
-    if (!response)
-        return MHD_NO;
-    add_headers(connection, response, answer);
-    enum MHD_Result queued = MHD_queue_response(connection, answer->status, response);
-    MHD_destroy_response(response);
-    return queued;
-}
-
 static void log_answer(
         const struct skrfs_lab_request *request, const struct skrfs_lab_answer *answer) {
-    static const char *const names[] = {"imds", "maa", "vault", "hsm", "nowhere"};
+    static const char *const names[] = {"imds", "maa", "vault", "hsm", "login", "nowhere"};
     char path[128];
     skrfs_text_clean(request->path, strlen(request->path), path, sizeof(path));
     skrfs_log_info("%s: %s %s: %u%s%s", names[request->service], request->method, path,
@@ -215,7 +80,8 @@ static enum MHD_Result answer_request(struct skrfs_lab_server *server,
     else
         skrfs_lab_serve(server->lab, request, &answer);
     log_answer(request, &answer);
-    enum MHD_Result result = send_answer(server, connection, &answer);
+    answer.skew_s = skrfs_lab_settings_get(server->lab).clock_skew_s;
+    enum MHD_Result result = skrfs_lab_answer_send(&server->stopping, connection, &answer);
     skrfs_lab_answer_done(&answer);
     return result;
 }

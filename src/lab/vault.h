@@ -29,6 +29,7 @@ struct skrfs_lab_key {
     char content_type[128];
     struct skrfs_lab_version **versions; /* oldest first */
     size_t version_count;
+    int64_t deleted_s, purge_s; /* 0: not deleted */
 };
 
 struct skrfs_lab_vault {
@@ -48,7 +49,7 @@ struct skrfs_lab_key_wish {
     unsigned size; /* bits; RSA and oct */
     bool hsm, exportable, enabled, immutable;
     bool exportable_given;
-    int64_t not_before_s, expires_s;
+    int64_t not_before_s, expires_s, created_s;
     bool policy_given;
     struct skrfs_buf policy; /* as it will be kept */
     char content_type[128];
@@ -79,12 +80,18 @@ int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_vers
 void skrfs_lab_version_free(struct skrfs_lab_version *version);
 SKRFS_DEFINE_CLEANUP(struct skrfs_lab_version, skrfs_lab_version_free)
 
+/* NULL when there is none, or when it is deleted. */
 struct skrfs_lab_key *skrfs_lab_key_find(const struct skrfs_lab_vault *vault, const char *name);
+/* A deleted key that can be recovered. */
+struct skrfs_lab_key *skrfs_lab_key_find_deleted(
+        const struct skrfs_lab_vault *vault, const char *name);
 /* `id` NULL or empty: the newest. */
 struct skrfs_lab_version *skrfs_lab_version_find(const struct skrfs_lab_key *key, const char *id);
 /* A key of this name, made if it is not there. */
 int skrfs_lab_key_need(struct skrfs_lab_vault *vault, const char *name,
         struct skrfs_lab_key **ret_key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Takes a deleted key away for good. */
+void skrfs_lab_key_purge(struct skrfs_lab_vault *vault, const char *name);
 /* Takes the version over. */
 int skrfs_lab_key_add(struct skrfs_lab_key *key, struct skrfs_lab_version *version,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -101,6 +108,10 @@ int skrfs_lab_policy_json(const struct skrfs_lab_key *key, bool content_type,
         struct skrfs_json **ret_json, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_lab_bundle_json(const struct skrfs_lab_vault *vault, const struct skrfs_lab_key *key,
         const struct skrfs_lab_version *version, struct skrfs_json **ret_json,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A deleted key's: with `whole` its bundle, otherwise as lists have it. */
+int skrfs_lab_deleted_json(const struct skrfs_lab_vault *vault, const struct skrfs_lab_key *key,
+        const struct skrfs_lab_version *version, bool whole, struct skrfs_json **ret_json,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 const char *skrfs_lab_kty(enum skrfs_key_type type, bool hsm);
 

@@ -91,7 +91,7 @@ int skrfs_lab_version_new(struct skrfs_lab_key_wish *wish, struct skrfs_lab_vers
     version->enabled = wish->enabled;
     version->not_before_s = wish->not_before_s;
     version->expires_s = wish->expires_s;
-    version->created_s = version->updated_s = skrfs_wall_s();
+    version->created_s = version->updated_s = wish->created_s ? wish->created_s : skrfs_wall_s();
     *ret_version = skrfs_take(version);
     return 0;
 }
@@ -145,7 +145,25 @@ static size_t place_of(const struct skrfs_lab_vault *vault, const char *name, bo
 struct skrfs_lab_key *skrfs_lab_key_find(const struct skrfs_lab_vault *vault, const char *name) {
     bool found = false;
     size_t place = place_of(vault, name, &found);
-    return found ? vault->keys[place] : NULL;
+    return found && vault->keys[place]->deleted_s == 0 ? vault->keys[place] : NULL;
+}
+
+struct skrfs_lab_key *skrfs_lab_key_find_deleted(
+        const struct skrfs_lab_vault *vault, const char *name) {
+    bool found = false;
+    size_t place = place_of(vault, name, &found);
+    return found && vault->keys[place]->deleted_s != 0 ? vault->keys[place] : NULL;
+}
+
+void skrfs_lab_key_purge(struct skrfs_lab_vault *vault, const char *name) {
+    bool found = false;
+    size_t place = place_of(vault, name, &found);
+    if (!found)
+        return;
+    key_free(vault->keys[place]);
+    vault->key_count--;
+    memmove((void *)(vault->keys + place), (const void *)(vault->keys + place + 1),
+            (vault->key_count - place) * sizeof(struct skrfs_lab_key *));
 }
 
 struct skrfs_lab_version *skrfs_lab_version_find(const struct skrfs_lab_key *key, const char *id) {

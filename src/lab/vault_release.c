@@ -3,8 +3,8 @@
 #include "release.h"
 #include "vault_ops.h"
 
-#include <skrfs/base/clock.h>
 #include <skrfs/base/encode.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The two refusals of the service; their texts are all that tells them apart. */
@@ -44,16 +44,9 @@ static int decode(struct skrfs_bytes body, struct ask *ret_ask, struct skrfs_lab
     return 0;
 }
 
-static int check_key(struct skrfs_lab_call *call, const struct skrfs_lab_key *key,
+static int check_key(const struct skrfs_lab_call *call, const struct skrfs_lab_key *key,
         const struct skrfs_lab_version *version, struct skrfs_lab_answer *answer) {
-    int64_t now = skrfs_wall_s();
-    if (!call->may_release)
-        return skrfs_lab_refuse_inner(answer, 403, "Forbidden", "ForbiddenByRbac",
-                "Caller is not authorized to perform action on resource. If role assignments, deny "
-                "assignments or role definitions were changed recently, please observe propagation "
-                "time. Action: '%s' Assignment: (not found)",
-                call->vault->hsm ? "Microsoft.KeyVault/managedHsm/keys/release/action"
-                                 : "Microsoft.KeyVault/vaults/keys/release/action");
+    int64_t now = call->now_s;
     if (!version->enabled)
         return skrfs_lab_refuse_inner(answer, 403, "Forbidden", "KeyDisabled",
                 "Operation release is not allowed on a disabled key.");
@@ -69,6 +62,13 @@ static int check_key(struct skrfs_lab_call *call, const struct skrfs_lab_key *ke
     return 0;
 }
 
+/* Whether the key's policy looks at a claim. */
+static bool names_claim(const struct skrfs_lab_key *key, const char *claim) {
+    char quoted[sizeof(((struct skrfs_lab_answer *)0)->fault_claim) + 2];
+    (void)snprintf(quoted, sizeof(quoted), "\"%s\"", claim);
+    return strstr(skrfs_buf_text(&key->policy), quoted) != NULL;
+}
+
 static int check_target(struct skrfs_lab_call *call, const struct skrfs_lab_key *key,
         const char *target, struct skrfs_json **ret_claims, struct skrfs_lab_answer *answer) {
     struct skrfs_error err;
@@ -76,11 +76,15 @@ static int check_target(struct skrfs_lab_call *call, const struct skrfs_lab_key 
     SKRFS_CLEANUP(skrfs_policy_free_p) struct skrfs_policy *policy = NULL;
     char why[256];
     struct skrfs_bytes token = {(const uint8_t *)target, strlen(target)};
-    if (skrfs_lab_jwt_verify(call->lab->pki->maa.key, call->lab->maa_url, token, skrfs_wall_s(),
-                &claims, &err) < 0)
+    if (answer->deed == SKRFS_LAB_DENY_TOKEN)
+        return deny(answer, CANNOT_VERIFY, "told to deny the token");
+    if (skrfs_lab_jwt_verify(
+                call->lab->pki->maa.key, call->lab->maa_url, token, call->now_s, &claims, &err) < 0)
         return deny(answer, CANNOT_VERIFY, err.message);
     if (skrfs_policy_parse(skrfs_buf_text(&key->policy), key->policy.len, &policy, &err) < 0)
         return skrfs_lab_broken(answer, &err);
+    if (answer->deed == SKRFS_LAB_DENY_CLAIM && names_claim(key, answer->fault_claim))
+        return deny(answer, NOT_MET, answer->fault_claim);
     if (!skrfs_policy_meets(policy, claims)) {
         if (!skrfs_policy_explain(policy, claims, why, sizeof(why)))
             why[0] = '\0';

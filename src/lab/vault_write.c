@@ -1,7 +1,6 @@
 /* Creating, importing, rotating and changing keys. */
 #include "vault_ops.h"
 
-#include <skrfs/base/clock.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,12 +42,24 @@ static void take_policy(struct skrfs_lab_key *key, struct skrfs_lab_key_wish *wi
     key->immutable = key->immutable || wish->immutable;
 }
 
+/* A deleted key keeps its name until it is purged. */
+static int check_deleted(const struct skrfs_lab_call *call, struct skrfs_lab_answer *answer) {
+    if (!skrfs_lab_key_find_deleted(call->vault, call->path.name))
+        return 0;
+    return skrfs_lab_refuse_inner(answer, 409, "Conflict", "ObjectIsDeletedButRecoverable",
+            "Key %s is currently in a deleted but recoverable state, and its name cannot be "
+            "reused; in this state, the key can only be recovered or purged.",
+            call->path.name);
+}
+
 /* Puts a made version under its name; the lock is held. */
 static void store(struct skrfs_lab_call *call, struct skrfs_lab_key_wish *wish,
         struct skrfs_lab_version *made, struct skrfs_lab_answer *answer) {
     struct skrfs_error err;
     struct skrfs_lab_key *key = NULL;
     SKRFS_CLEANUP(skrfs_lab_version_free_p) struct skrfs_lab_version *version = made;
+    if (check_deleted(call, answer) < 0)
+        return;
     if (skrfs_lab_key_need(call->vault, call->path.name, &key, &err) < 0) {
         (void)skrfs_lab_broken(answer, &err);
         return;
@@ -82,8 +93,11 @@ static void make(struct skrfs_lab_call *call, struct skrfs_lab_key_wish *wish, b
     struct skrfs_lab_version *version = NULL;
     if (check_wish(call, wish, answer) < 0)
         return;
+    wish->created_s = call->now_s;
     pthread_mutex_lock(&call->lab->lock);
-    int rc = throttled ? skrfs_lab_throttle(call, wish->hsm, answer) : 0;
+    int rc = check_deleted(call, answer);
+    if (rc == 0)
+        rc = throttled ? skrfs_lab_throttle(call, wish->hsm, answer) : 0;
     pthread_mutex_unlock(&call->lab->lock);
     if (rc < 0)
         return;
@@ -159,11 +173,11 @@ static int check_update(struct skrfs_lab_call *call, const struct skrfs_lab_key 
 }
 
 static void apply(struct skrfs_lab_key *key, struct skrfs_lab_version *version,
-        struct skrfs_lab_key_wish *wish) {
+        struct skrfs_lab_key_wish *wish, int64_t now_s) {
     version->enabled = wish->enabled;
     version->not_before_s = wish->not_before_s;
     version->expires_s = wish->expires_s;
-    version->updated_s = skrfs_wall_s();
+    version->updated_s = now_s;
     if (wish->ops) {
         skrfs_json_free(version->ops);
         version->ops = skrfs_take(wish->ops);
@@ -195,6 +209,6 @@ void skrfs_lab_update(struct skrfs_lab_call *call, struct skrfs_lab_answer *answ
     if (skrfs_lab_common_decode(call->vault->hsm, body, &wish, answer) < 0 ||
             check_update(call, key, &wish, answer) < 0)
         return;
-    apply(key, version, &wish);
+    apply(key, version, &wish, call->now_s);
     skrfs_lab_reply_bundle(call->vault, key, version, answer);
 }
