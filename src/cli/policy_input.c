@@ -1,7 +1,7 @@
 #include "policy_input.h"
 
-#include <skrfs/azure/cloud.h>
 #include <skrfs/base/file.h>
+#include <skrfs/cli/claims.h>
 #include <skrfs/skrfs.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,33 +52,12 @@ int policy_load(const char *path, struct skrfs_policy **ret_policy, bool *ret_im
     return 0;
 }
 
-static int token_claims(
-        const char *token, size_t len, struct skrfs_json **ret_claims, struct skrfs_error *err) {
-    struct skrfs_token_info info = {.not_after_s = 0};
-    if (skrfs_token_inspect((struct skrfs_bytes){(const uint8_t *)token, len}, &info, err) < 0) {
-        return -1;
-    }
-    int result = skrfs_json_parse(
-            skrfs_buf_text(&info.claims), info.claims.len, CLAIMS_MAX, ret_claims, err);
-    skrfs_token_info_done(&info);
-    return result;
-}
-
 static int file_claims(const char *path, struct skrfs_json **ret_claims, struct skrfs_error *err) {
-    skrfs_autobuf text = SKRFS_BUF(CLAIMS_MAX);
+    skrfs_autobuf text = SKRFS_BUF(SKRFS_CLAIMS_MAX);
     if (policy_text_read(path, &text, err) < 0) {
         return -1;
     }
-    static const char blanks[] = " \t\r\n";
-    const char *begin = skrfs_buf_text(&text);
-    begin += strspn(begin, blanks);
-    size_t len = strlen(begin);
-    while (len > 0 && strchr(blanks, begin[len - 1])) {
-        len--;
-    }
-    int result = *begin == '{' ? skrfs_json_parse(begin, len, CLAIMS_MAX, ret_claims, err)
-                               : token_claims(begin, len, ret_claims, err);
-    if (result < 0) {
+    if (skrfs_claims_parse(skrfs_buf_text(&text), text.len, ret_claims, err) < 0) {
         err->kind = SKRFS_CLASS_CONFIG;
         return skrfs_wrap(
                 err, "%s is neither a token nor its claims as JSON", policy_shown_path(path));
@@ -101,7 +80,7 @@ static int here_claims(const struct claims_source *source, struct skrfs_json **r
                          ? -1
                          : skrfs_client_attest(client, source->timeout_ms, &token, err);
     skrfs_progress_stop(progress);
-    return result < 0 ? -1 : token_claims(token, strlen(token), ret_claims, err);
+    return result < 0 ? -1 : skrfs_claims_parse(token, strlen(token), ret_claims, err);
 }
 
 static int given(const struct claims_source *source) {

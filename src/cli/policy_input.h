@@ -6,8 +6,6 @@
 
 #include <skrfs/policy/policy.h>
 
-#define CLAIMS_MAX ((size_t)256 * 1024)
-
 /* Reads a policy file ("-": stdin) into `out`. */
 int policy_text_read(
         const char *path, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;

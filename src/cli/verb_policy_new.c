@@ -1,5 +1,6 @@
 #include "policy_input.h"
 
+#include <skrfs/cli/claims.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static int claims_add(
 static int bind_add(enum skrfs_policy_tee tee, const char *word, const struct skrfs_json *claims,
         struct wishes *wishes, struct skrfs_error *err) {
     char name[SKRFS_CLAIM_MAX];
-    skrfs_autobuf known = SKRFS_BUF(4096), value = SKRFS_BUF(CLAIMS_MAX);
+    skrfs_autobuf known = SKRFS_BUF(4096), value = SKRFS_BUF(SKRFS_CLAIMS_MAX);
     if (!skrfs_policy_word(tee, word, name)) {
         if (!skrfs_claim(claims, word)) {
             return skrfs_policy_words(tee, &known, err) < 0

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from lab import BUILD, SKRFS, SOURCE, run, skrfs
+from lab import BUILD, Lab, SKRFS, SOURCE, run, skrfs
 from policy_rules import verdict
 
 VECTORS = pathlib.Path(os.environ.get("SKRFS_VECTORS", SOURCE.parent / "shared/vectors"))
@@ -382,6 +382,23 @@ def test_here(lab, keys, mount, tmp_path):
     assert served.read("bound").startswith(b"-----BEGIN")
     assert served.error("keys/elsewhere") == "EKEYREJECTED"
     assert "x-ms-azurevm-vmid" in served.why("elsewhere")
+
+
+def test_here_on_tdx(tmp_path):
+    lab = Lab(tmp_path / "lab", "--no-throttle", "--tee", "tdx")
+    try:
+        policy = tmp_path / "policy.json"
+        policy.write_text(skrfs("policy", "new", "--here", "--bind", "mrtd,vmid", "--config", lab.conf).stdout)
+        names = [claim["claim"] for claim in json.loads(policy.read_text())["anyOf"][0]["allOf"]]
+        assert "x-ms-isolation-tee.tdx_mrtd" in names and "x-ms-isolation-tee.tdx_td_attributes_debug" in names
+        assert skrfs("policy", "lint", "--level", "warning", policy).stdout == ""
+        assert skrfs("policy", "test", policy, "--here", "--config", lab.conf).returncode == MET
+        # A policy for the other kind of confidential VM says at once what is wrong.
+        policy.write_text(skrfs("policy", "new", "--config", lab.conf).stdout)
+        done = skrfs("policy", "test", policy, "--here", "--config", lab.conf, check=False)
+        assert done.returncode == NOT_MET and "x-ms-isolation-tee.x-ms-attestation-type is 'tdxvm', wants 'sevsnpvm'" in done.stdout
+    finally:
+        lab.down()
 
 
 def test_token_from_standard_input(lab, tmp_path):

@@ -55,6 +55,46 @@ static void compares_as_text(void **state) {
     check_text(ONE("\"x\""), CLAIMS("{\"x\":1}"), "no single value");
 }
 
+static void compares_in_other_ways(void **state) {
+    (void)state;
+#define BY(operator, value) "\"allOf\":[{\"claim\":\"c\",\"" operator"\":" value "}]"
+    check_text(BY("notEquals", "\"x\""), CLAIMS("\"y\""), NULL);
+    check_text(BY("notEquals", "\"x\""), CLAIMS("\"x\""), "claim c is 'x', wants anything but 'x'");
+    check_text(BY("notEquals", "\"x\""), "{\"iss\":\"" ISSUER "\"}", "claim c is absent");
+    check_text(BY("notEquals", "\"x\""), CLAIMS("[]"), "no single value");
+    check_text(BY("less", "3"), CLAIMS("2"), NULL);
+    check_text(BY("less", "3"), CLAIMS("\"2\""), NULL);
+    check_text(BY("less", "\"3\""), CLAIMS("3"), "claim c is '3', wants less than '3'");
+    check_text(BY("lessOrEquals", "3"), CLAIMS("3"), NULL);
+    check_text(BY("lessOrEquals", "3"), CLAIMS("3.5"), "wants at most '3'");
+    check_text(BY("greater", "1"), CLAIMS("8888"), NULL);
+    check_text(BY("greater", "1"), CLAIMS("1"), "claim c is '1', wants more than '1'");
+    check_text(BY("greater", "9"), CLAIMS("\"10\""), NULL); /* as numbers, not as text */
+    check_text(BY("greaterOrEquals", "-2"), CLAIMS("-2"), NULL);
+    check_text(BY("greaterOrEquals", "\"1e1\""), CLAIMS("9.5"), "wants at least '1e1'");
+    check_text(BY("greater", "9223372036854775806"), CLAIMS("9223372036854775807"), NULL);
+    check_text(BY("greater", "0"), CLAIMS("\"many\""), "claim c is 'many'");
+    check_text(BY("less", "\"x\""), CLAIMS("1"), "wants less than 'x'");
+    check_text(BY("less", "1"), CLAIMS("false"), "claim c is 'false'");
+    check_text(BY("less", "1"), "{\"iss\":\"" ISSUER "\"}", "claim c is absent");
+    check_text(BY("exists", "true"), CLAIMS("null"), NULL);
+    check_text(BY("exists", "true"), CLAIMS("{}"), NULL);
+    check_text(BY("exists", "\"true\""), "{\"iss\":\"" ISSUER "\"}", "absent, wants any value");
+    check_text(BY("exists", "false"), "{\"iss\":\"" ISSUER "\"}", NULL);
+    check_text(BY("exists", "false"), CLAIMS("0"), "claim c is '0', wants a token without it");
+    check_text("\"allOf\":[{\"claim\":\"c\",\"condition\":\"equals\",\"value\":\"true\"}]",
+            CLAIMS("true"), NULL);
+}
+
+/* The commonest slip: a confidential VM's token has its TEE's claims one level down. */
+static void tells_where_else_a_claim_is(void **state) {
+    (void)state;
+    check_text("\"allOf\":[{\"claim\":\"x-ms-isolation-tee.c\",\"equals\":\"1\"}]", CLAIMS("1"),
+            "claim x-ms-isolation-tee.c is absent, wants '1' (the token has it as c)");
+    check_text(ONE("1"), "{\"iss\":\"" ISSUER "\",\"x-ms-isolation-tee\":{\"c\":1}}",
+            "claim c is absent, wants '1' (the token has it as x-ms-isolation-tee.c)");
+}
+
 static void combines_conditions(void **state) {
     (void)state;
 #define C(name, value) "{\"claim\":\"" name "\",\"equals\":\"" value "\"}"
@@ -143,6 +183,15 @@ static void judges_captured_claims(void **state) {
                   C("x-ms-isolation-tee.x-ms-sevsnpvm-vmpl", "0")),
             guest, NULL);
 
+    skrfs_autojson *tdx = captured("containers-sgx-tdx/tokens/tdx-claims.json");
+#define TDX(claim)                                                                                 \
+    REAL("https://maasand001.eus.attest.azure.net", C("x-ms-attestation-type", "tdxvm"), claim)
+    check(TDX(C("tdx_td_attributes_debug", "false")), tdx, NULL);
+    check(TDX(C("tdx_td_attributes_debug", "true")), tdx,
+            "claim tdx_td_attributes_debug is 'false', wants 'true'");
+    check(TDX("{\"claim\":\"tdx_seamsvn\",\"greaterOrEquals\":3}"), tdx, NULL);
+    check(TDX(C("tdx_rtmr0", "00")), tdx, "claim tdx_rtmr0 is '0000");
+
     skrfs_autobuf text = SKRFS_BUF(SKRFS_POLICY_MAX);
     vector_read("azure-rest/policy-multi-authority-nested.json", &text);
     check(skrfs_buf_text(&text), guest,
@@ -152,6 +201,8 @@ static void judges_captured_claims(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(compares_as_text),
+            cmocka_unit_test(compares_in_other_ways),
+            cmocka_unit_test(tells_where_else_a_claim_is),
             cmocka_unit_test(combines_conditions),
             cmocka_unit_test(asks_for_the_issuer),
             cmocka_unit_test(finds_claims_by_path),
