@@ -21,6 +21,9 @@ struct search {
     size_t count;
     uint64_t deadline_ns;
     char reasons[REASONS_MAX];
+    bool stale;             /* a source has certificates of another TCB than the report's */
+    bool retryable;         /* asking again makes sense for at least one source, */
+    uint64_t not_before_ns; /* and not before then for any */
 };
 
 static int fits(struct skrfs_bytes report, const struct skrfs_snp *snp,
@@ -148,16 +151,23 @@ static void note(
     size_t used = strlen(search->reasons);
     (void)snprintf(search->reasons + used, sizeof(search->reasons) - used, "%s%s: %.*s",
             used ? "; " : "", skrfs_cert_source_name(source), REASON_MAX, failure->message);
+    search->stale |= failure->errnum == ESTALE;
+    if (!failure->retryable)
+        return;
+    if (!search->retryable || failure->not_before_ns < search->not_before_ns)
+        search->not_before_ns = failure->not_before_ns;
+    search->retryable = true;
 }
 
 static int none_fits(const struct search *search, struct skrfs_error *err) {
     bool late = skrfs_until_ns(search->deadline_ns) == 0;
     skrfs_fail(err, late ? SKRFS_CLASS_TIMEOUT : SKRFS_CLASS_UNAVAILABLE,
-            "no certificates fit this machine's report (TCB %016" PRIx64 "): %s%s",
-            search->snp->reported_tcb, search->reasons,
-            late ? "; the deadline passed" : "; after a firmware update this passes");
-    err->errnum = ESTALE; /* a report asked for anew may fit */
-    return skrfs_fail_retryable(err, 0);
+            "no certificates fit this machine's report (TCB %016" PRIx64 "): %s%s%s",
+            search->snp->reported_tcb, search->reasons, late ? "; the deadline passed" : "",
+            search->stale ? "; after a firmware update this passes" : "");
+    if (search->stale)
+        err->errnum = ESTALE;
+    return skrfs_fail_retryable(err, search->not_before_ns);
 }
 
 /* Its share of the time that is left, so that one that does not answer leaves some to the next. */
@@ -197,7 +207,7 @@ static int find(struct search *search, struct skrfs_buf *pem, enum skrfs_cert_so
     return none_fits(search, err);
 }
 
-static int chain(struct search *search, struct skrfs_trace *trace, size_t step,
+static int get_chain(struct search *search, struct skrfs_trace *trace, size_t step,
         struct skrfs_buf *ret_pem, struct skrfs_error *err) {
     skrfs_autobuf pem = SKRFS_BUF(SKRFS_PEM_MAX);
     enum skrfs_cert_source source = SKRFS_CERTS_SOURCES;
@@ -232,7 +242,7 @@ int skrfs_certs_chain(struct skrfs_cloud *cloud, struct skrfs_bytes report,
             .deadline_ns = deadline_ns,
     };
     size_t step = skrfs_trace_begin(trace, "get the chip's certificates");
-    if (skrfs_snp_parse(report, &snp, err) < 0 || chain(&search, trace, step, ret_pem, err) < 0)
+    if (skrfs_snp_parse(report, &snp, err) < 0 || get_chain(&search, trace, step, ret_pem, err) < 0)
         return skrfs_trace_failed(trace, step, err);
     return 0;
 }

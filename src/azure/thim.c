@@ -2,6 +2,7 @@
  * (THIM). */
 #include "internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,5 +74,6 @@ int skrfs_thim_fetch(struct skrfs_cloud *cloud, struct skrfs_bytes report,
     }
     skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "the host's certificates (TCB %s) do not fit: %s",
             tcbm, why);
+    err->errnum = ESTALE; /* either is from before a firmware update: a new report may fit */
     return skrfs_fail_retryable(err, 0);
 }

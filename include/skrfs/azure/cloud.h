@@ -96,8 +96,8 @@ int skrfs_identity_parse(const char *text, enum skrfs_identity_kind *ret_kind, c
  * it verifies this report) or TD quote from IMDS, then MAA's AzureGuest. An SNP guest: the chain
  * from the first source whose chain verifies this report, then SevSnpVm. A TD and an enclave:
  * TdxVm, SgxEnclave. REJECTED when the service refuses the evidence. When no source has
- * certificates that fit the report it is UNAVAILABLE, retryable, and its errnum ESTALE: a report
- * asked for anew may fit. */
+ * certificates that fit the report it is UNAVAILABLE and retryable; its errnum is ESTALE when the
+ * host has some of another TCB, so that a report asked for anew may fit. */
 int skrfs_cloud_attest(struct skrfs_cloud *cloud, const struct skrfs_evidence *evidence,
         uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_sealed_token *ret_sealed,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -3,7 +3,7 @@
     server.py <folder> <routes>
 
 <routes> is a Python literal: {"METHOD /path": [(status, body[, headers]), ...]}, the last answer of a list
-repeats; a body that is no text is written as JSON, one that begins with "@HEX@" as the octets behind it.
+repeats; a body that is no text is written as JSON, one that begins with "@HEX@" as the octets behind it. Status 0 is silence until the client has gone.
 "@HTTPS@" in a body becomes the HTTPS origin. Prints both ports on one line when it listens; writes ca.pem and, a
 line for each request, log into <folder>.
 """
@@ -33,6 +33,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.headers.get("Content-Type", "-"), self.headers.get("X-IDENTITY-HEADER", "-")))
             answers = routes.get(key) or [(418, "no route")]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer[0] == 0:
+            self.rfile.read(1)
+            self.close_connection = True
+            return
         text = answer[1] if isinstance(answer[1], str) else json.dumps(answer[1])
         if text.startswith("@HEX@"):
             text = bytes.fromhex(text[5:])

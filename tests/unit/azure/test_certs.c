@@ -136,6 +136,8 @@ static void begin(struct setup *setup, int which, const struct skrfs_buf *routes
     struct skrfs_error err = {0};
     skrfs_autobuf text = SKRFS_BUF(SAMPLE_MAX);
     memset(setup, 0, sizeof(*setup));
+    skrfs_evidence_init(&setup->evidence);
+    set_report(setup, which); /* before there is a server: without samples the test ends here */
     snp_put(&text, "{");
     snp_put(&text, skrfs_buf_text(routes));
     snp_put(&text, "}");
@@ -152,8 +154,6 @@ static void begin(struct setup *setup, int which, const struct skrfs_buf *routes
     if (count)
         memcpy(options.certificates, order, count * sizeof(*order));
     assert_ok(skrfs_cloud_new(&options, &setup->cloud, &err), err);
-    skrfs_evidence_init(&setup->evidence);
-    set_report(setup, which);
     skrfs_trace_start(&setup->trace);
 }
 
@@ -406,13 +406,68 @@ static void gathers_all_reasons(void **state) {
     assert_non_null(strstr(err.message, "; kds: AMD's key distribution service gives no"));
     assert_non_null(strstr(err.message, "HTTP 429, again in 7 s"));
     assert_true(err.retryable);
-    assert_int_equal(err.errnum, ESTALE);
+    assert_int_equal(err.errnum, 0); /* a new report would change nothing */
     assert_int_equal(pem.len, 0);
     /* AMD's service is left alone, whoever asks next. */
     assert_int_equal(search(&setup, &pem, &err), -1);
     assert_non_null(strstr(err.message, "kds: AMD's key distribution service is not asked again"));
     assert_int_equal(server_count(&setup.server, "GET /vcek/"), 1);
     assert_int_equal(server_count(&setup.server, "GET /SevSnpVM/"), 2);
+}
+
+/* The host's firmware was updated: its certificates, or our report, are from before. */
+static void tells_that_the_report_may_be_stale(void **state) {
+    (void)state;
+    struct skrfs_error err = {0};
+    autosetup setup;
+    skrfs_autobuf routes = SKRFS_BUF(SAMPLE_MAX), thim = SKRFS_BUF(SAMPLE_MAX),
+                  pem = SKRFS_BUF(SKRFS_PEM_MAX);
+    const enum skrfs_cert_source order[] = {SKRFS_CERTS_CONTEXT, SKRFS_CERTS_THIM};
+    snp_add(SAMPLES "snp-aci-a/uvm_host_amd_certificate.json", &thim);
+    put_route(&routes, THIM, thim.data, thim.len);
+    begin(&setup, SAMPLE_ROOM, &routes, order, 2);
+    put_local(&setup, SKRFS_CERTS_CONTEXT, SAMPLES "snp-aci-a/uvm_host_amd_certificate.json");
+    assert_fails(search(&setup, &pem, &err), err, SKRFS_CLASS_UNAVAILABLE,
+            "thim: the host's certificates (TCB 7308000000000003) do not fit");
+    assert_int_equal(err.errnum, ESTALE);
+    assert_true(err.retryable);
+    assert_int_equal(err.not_before_ns, 0);
+    assert_int_equal(server_count(&setup.server, "tcbVersion=db18000000000004"), 1);
+}
+
+static void tells_when_to_come_back(void **state) {
+    (void)state;
+    struct skrfs_error err = {0};
+    autosetup setup;
+    skrfs_autobuf routes = SKRFS_BUF(SAMPLE_MAX), pem = SKRFS_BUF(SKRFS_PEM_MAX);
+    const enum skrfs_cert_source order[] = {SKRFS_CERTS_THIM};
+    snp_put(&routes, THIM ": [(410, 'updating')], ");
+    begin(&setup, SAMPLE_ACI, &routes, order, 1);
+    uint64_t now = skrfs_now_ns();
+    /* While the host is updated it is asked every ten seconds: not within these five. */
+    assert_int_equal(skrfs_certs_chain(setup.cloud, skrfs_buf_bytes(&setup.evidence.report),
+                             &setup.evidence, now + 5 * SKRFS_SECOND_NS, NULL, &pem, &err),
+            -1);
+    assert_non_null(strstr(err.message, "HTTP 410, again in "));
+    assert_true(err.not_before_ns >= now + 9 * SKRFS_SECOND_NS);
+    assert_int_equal(server_count(&setup.server, "GET"), 1);
+}
+
+/* One that never answers leaves the others their time. */
+static void a_silent_source_costs_its_share_alone(void **state) {
+    (void)state;
+    autosetup setup;
+    skrfs_autobuf routes = SKRFS_BUF(SAMPLE_MAX), pem = SKRFS_BUF(SKRFS_PEM_MAX);
+    struct skrfs_error err = {0};
+    const enum skrfs_cert_source order[] = {SKRFS_CERTS_THIM, SKRFS_CERTS_KDS};
+    snp_put(&routes, THIM ": [(0, 'silence')], ");
+    put_kds(&routes, SAMPLE_GUEST, "Milan", true);
+    begin(&setup, SAMPLE_GUEST, &routes, order, 2);
+    assert_ok(
+            skrfs_certs_chain(setup.cloud, skrfs_buf_bytes(&setup.evidence.report), &setup.evidence,
+                    skrfs_now_ns() + 8 * SKRFS_SECOND_NS, &setup.trace, &pem, &err),
+            err);
+    assert_non_null(strstr(setup.trace.steps[0].note, "from kds"));
 }
 
 static void a_confidential_vm_asks_its_host_alone(void **state) {
@@ -452,6 +507,9 @@ int main(void) {
             cmocka_unit_test(says_what_is_missing_above_a_leaf),
             cmocka_unit_test(looks_above_a_loaded_keys_leaf),
             cmocka_unit_test(gathers_all_reasons),
+            cmocka_unit_test(tells_that_the_report_may_be_stale),
+            cmocka_unit_test(tells_when_to_come_back),
+            cmocka_unit_test(a_silent_source_costs_its_share_alone),
             cmocka_unit_test(a_confidential_vm_asks_its_host_alone),
             cmocka_unit_test(refuses_wrong_addresses),
     };

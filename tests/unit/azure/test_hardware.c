@@ -279,8 +279,8 @@ static void says_that_the_chain_is_missing_before_it_asks(void **state) {
     skrfs_autosealed sealed;
     struct skrfs_sgx_quote sgx_quote;
     struct skrfs_td_quote td_quote;
-    begin(&setup, "{}");
     sgx_evidence(&sgx);
+    begin(&setup, "{}");
     assert_ok(skrfs_sgx_quote_parse(skrfs_buf_bytes(&sgx.report), &sgx_quote, &err), err);
     set_cert_type(&sgx, sgx_quote.certs.data, 3);
     assert_fails(attest(&setup, &sgx, &sealed, &err), err, SKRFS_CLASS_REJECTED,
