@@ -114,3 +114,16 @@ bool skrfs_chain_same_root(const struct skrfs_chain *chain, const struct skrfs_c
     OPENSSL_free(b);
     return same;
 }
+
+int skrfs_chain_root_key_digest(
+        const struct skrfs_chain *chain, uint8_t ret_digest[32], struct skrfs_error *err) {
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(last(chain)), &der);
+    if (len <= 0) {
+        ERR_clear_error();
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the chain's root has no public key");
+    }
+    int result = skrfs_hash(SKRFS_SHA256, der, (size_t)len, ret_digest, err);
+    OPENSSL_free(der);
+    return result;
+}

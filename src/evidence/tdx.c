@@ -12,6 +12,7 @@ enum {
     BODY_15_LEN = 648,
     IN_ATTRIBUTES = 120,
     IN_MRTD = 136,
+    IN_MRCONFIGID = 184,
     IN_RTMR = 328,
     IN_REPORT_DATA = 520,
 };
@@ -72,6 +73,7 @@ static int find_body(
 static void read_body(const uint8_t *body, struct skrfs_td_quote *quote) {
     quote->attributes = get64(body + IN_ATTRIBUTES);
     memcpy(quote->mrtd, body + IN_MRTD, sizeof(quote->mrtd));
+    memcpy(quote->mrconfigid, body + IN_MRCONFIGID, sizeof(quote->mrconfigid));
     memcpy(quote->rtmr, body + IN_RTMR, sizeof(quote->rtmr));
     memcpy(quote->report_data, body + IN_REPORT_DATA, sizeof(quote->report_data));
 }

@@ -31,7 +31,7 @@ int skrfs_lab_guest_decode(struct skrfs_bytes body, struct skrfs_lab_guest *gues
 
 /* Whom the service believes: chains whose last certificates are the roots. */
 struct skrfs_lab_anchors {
-    const struct skrfs_chain *ark, *vtpm, *tdx;
+    const struct skrfs_chain *ark, *vtpm, *tdx, *uvm;
 };
 struct skrfs_lab_anchors skrfs_lab_pki_anchors(const struct skrfs_lab_pki *pki);
 

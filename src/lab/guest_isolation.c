@@ -1,5 +1,6 @@
 /* The hardware's part of the evidence. */
 #include "guest.h"
+#include "roots.h"
 
 #include <skrfs/evidence/snp.h>
 #include <skrfs/evidence/tdx.h>
@@ -39,7 +40,7 @@ static int check_snp_chain(const struct skrfs_lab_guest *guest, const struct skr
         return refuse_as(err, "VcekCertChain");
     if (skrfs_chain_len(chain) != 3)
         return refused(err, "VcekCertChain is not VCEK, ASK and ARK");
-    if (!skrfs_chain_same_root(chain, ark))
+    if (!skrfs_lab_root_is(chain, ark, SKRFS_LAB_AMD))
         return refused(err, "VcekCertChain does not end in the processor maker's root");
     *ret_chain = skrfs_take(chain);
     return 0;
@@ -176,7 +177,7 @@ static int check_enclave(const struct quoting_enclave *qe, struct skrfs_bytes ke
     if (skrfs_chain_from_pem((const char *)qe->pem.data, qe->pem.len, &chain, err) < 0 ||
             skrfs_chain_verify_links(chain, err) < 0)
         return refuse_as(err, "the TD quote's certificates");
-    if (!skrfs_chain_same_root(chain, root))
+    if (!skrfs_lab_root_is(chain, root, SKRFS_LAB_INTEL))
         return refused(err, "the TD quote's certificates do not end in the processor maker's root");
     if (skrfs_chain_leaf_key(chain, &pck, err) < 0 ||
             skrfs_ecdsa_verify(pck, SKRFS_SHA256, (struct skrfs_bytes){qe->report, QE_REPORT_LEN},

@@ -1,4 +1,5 @@
 /* The attestation token of a confidential VM: what the service says of the evidence. */
+#include "claims.h"
 #include "guest.h"
 #include "jwt.h"
 
@@ -11,110 +12,6 @@
 #include <string.h>
 
 #define KEY_ID "TpmEphemeralEncryptionKey"
-#define HEX_MAX 64
-
-struct hex_claim {
-    const char *name;
-    const uint8_t *data;
-    size_t len;
-};
-
-static int set_hex(struct skrfs_json *claims, const struct hex_claim *list, size_t count,
-        struct skrfs_error *err) {
-    for (size_t i = 0; i < count; i++) {
-        char text[2 * HEX_MAX + 1];
-        struct skrfs_json *value = NULL;
-        skrfs_hex_encode(list[i].data, list[i].len, text);
-        if (skrfs_json_pack(&value, err, "s", text) < 0 ||
-                skrfs_json_set(claims, list[i].name, value, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int snp_claims(
-        const struct skrfs_lab_guest *guest, struct skrfs_json *claims, struct skrfs_error *err) {
-    struct skrfs_snp snp;
-    struct skrfs_snp_tcb tcb;
-    if (skrfs_snp_parse(skrfs_buf_bytes(&guest->report), &snp, err) < 0)
-        return -1;
-    skrfs_snp_tcb_split(snp.product, snp.reported_tcb, &tcb);
-    const struct hex_claim hex[] = {
-            {"x-ms-sevsnpvm-authorkeydigest", snp.author_key_digest, 48},
-            {"x-ms-sevsnpvm-familyId", guest->report.data + 0x10, 16},
-            {"x-ms-sevsnpvm-hostdata", snp.host_data, 32},
-            {"x-ms-sevsnpvm-idkeydigest", snp.id_key_digest, 48},
-            {"x-ms-sevsnpvm-imageId", guest->report.data + 0x20, 16},
-            {"x-ms-sevsnpvm-launchmeasurement", snp.measurement, 48},
-            {"x-ms-sevsnpvm-reportdata", snp.report_data, 64},
-            {"x-ms-sevsnpvm-reportid", snp.report_id, 32},
-    };
-    const struct {
-        const char *name;
-        int64_t value;
-    } values[] = {
-            {"x-ms-sevsnpvm-bootloader-svn", tcb.bootloader},
-            {"x-ms-sevsnpvm-guestsvn", snp.guest_svn},
-            {"x-ms-sevsnpvm-microcode-svn", tcb.microcode},
-            {"x-ms-sevsnpvm-snpfw-svn", tcb.snp},
-            {"x-ms-sevsnpvm-tee-svn", tcb.tee},
-            {"x-ms-sevsnpvm-vmpl", snp.vmpl},
-    };
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(values); i++) {
-        struct skrfs_json *value = NULL;
-        if (skrfs_json_pack(&value, err, "I", values[i].value) < 0 ||
-                skrfs_json_set(claims, values[i].name, value, err) < 0)
-            return -1;
-    }
-    const struct {
-        const char *name;
-        bool value;
-    } flags[] = {
-            {"x-ms-sevsnpvm-is-debuggable", snp.debug},
-            {"x-ms-sevsnpvm-migration-allowed", (snp.policy >> 18 & 1) != 0},
-            {"x-ms-sevsnpvm-smt-allowed", (snp.policy >> 16 & 1) != 0},
-    };
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(flags); i++) {
-        struct skrfs_json *value = NULL;
-        if (skrfs_json_pack(&value, err, "b", (int)flags[i].value) < 0 ||
-                skrfs_json_set(claims, flags[i].name, value, err) < 0)
-            return -1;
-    }
-    return set_hex(claims, hex, SKRFS_ARRAY_LEN(hex), err);
-}
-
-static int tdx_claims(
-        const struct skrfs_lab_guest *guest, struct skrfs_json *claims, struct skrfs_error *err) {
-    struct skrfs_td_quote quote;
-    if (skrfs_td_quote_parse(skrfs_buf_bytes(&guest->report), &quote, err) < 0)
-        return -1;
-    const uint8_t *body = guest->report.data + 48; /* parsed: header and body are there */
-    const struct hex_claim hex[] = {
-            {"tdx_mrseam", body + 16, 48},
-            {"tdx_mrsignerseam", body + 64, 48},
-            {"tdx_mrtd", body + 136, 48},
-            {"tdx_mrconfigid", body + 184, 48},
-            {"tdx_mrowner", body + 232, 48},
-            {"tdx_mrownerconfig", body + 280, 48},
-            {"tdx_rtmr0", quote.rtmr[0], 48},
-            {"tdx_rtmr1", quote.rtmr[1], 48},
-            {"tdx_rtmr2", quote.rtmr[2], 48},
-            {"tdx_rtmr3", quote.rtmr[3], 48},
-            {"tdx_report_data", quote.report_data, 64},
-            {"tdx_tee_tcb_svn", body, 16},
-            {"tdx_td_attributes", body + 120, 8},
-            {"tdx_xfam", body + 128, 8},
-    };
-    struct skrfs_json *debug = NULL;
-    struct skrfs_json *status = NULL;
-    if (skrfs_json_pack(&debug, err, "b", (int)(quote.attributes & 1)) < 0 ||
-            skrfs_json_set(claims, "tdx_td_attributes_debug", debug, err) < 0 ||
-            skrfs_json_pack(&status, err, "s", "UpToDate") < 0 ||
-            skrfs_json_set(claims, "attester_tcb_status", status, err) < 0)
-        return -1;
-    return set_hex(claims, hex, SKRFS_ARRAY_LEN(hex), err);
-}
-
 int skrfs_lab_isolation_claims(const struct skrfs_lab_guest *guest, const char *compliance,
         struct skrfs_json **ret_claims, struct skrfs_error *err) {
     bool snp = guest->isolation == SKRFS_LAB_SNP;
@@ -127,7 +24,8 @@ int skrfs_lab_isolation_claims(const struct skrfs_lab_guest *guest, const char *
                 snp ? "sevsnpvm" : "tdxvm", "x-ms-compliance-status", compliance, "x-ms-runtime",
                 runtime) < 0)
         return -1;
-    if ((snp ? snp_claims : tdx_claims)(guest, claims, err) < 0)
+    if ((snp ? skrfs_lab_snp_claims : skrfs_lab_tdx_claims)(
+                skrfs_buf_bytes(&guest->report), claims, err) < 0)
         return -1;
     *ret_claims = skrfs_take(claims);
     return 0;
@@ -144,8 +42,8 @@ static int guest_key(
 }
 
 /* {"e":..., "key_ops":["encrypt"], "kid":..., "kty":"RSA", "n":...}: the key to wrap to. */
-static int key_claims(
-        const struct skrfs_pkey *key, struct skrfs_json **ret_keys, struct skrfs_error *err) {
+int skrfs_lab_key_claims(const struct skrfs_pkey *key, const char *kid_text,
+        struct skrfs_json **ret_keys, struct skrfs_error *err) {
     struct skrfs_public public;
     skrfs_autojson *jwk = NULL;
     struct skrfs_json *ops = NULL;
@@ -154,7 +52,8 @@ static int key_claims(
             skrfs_lab_jwk(&public, "RSA", false, &jwk, err) < 0 ||
             skrfs_json_pack(&ops, err, "[s]", "encrypt") < 0 ||
             skrfs_json_set(jwk, "key_ops", ops, err) < 0 ||
-            skrfs_json_pack(&kid, err, "s", KEY_ID) < 0 || skrfs_json_set(jwk, "kid", kid, err) < 0)
+            skrfs_json_pack(&kid, err, "s", kid_text) < 0 ||
+            skrfs_json_set(jwk, "kid", kid, err) < 0)
         return -1;
     return skrfs_json_pack(ret_keys, err, "[o]", skrfs_take(jwk));
 }
@@ -183,7 +82,7 @@ static int runtime_claims(const struct skrfs_lab_guest *guest,
     skrfs_autojson *payload = NULL;
     struct skrfs_json *keys = NULL;
     if (guest_key(guest, &own, err) < 0 || payload_claims(guest, wish->nonce, &payload, err) < 0 ||
-            key_claims(wish->key ? wish->key : own, &keys, err) < 0)
+            skrfs_lab_key_claims(wish->key ? wish->key : own, KEY_ID, &keys, err) < 0)
         return -1;
     return skrfs_json_pack(
             ret_runtime, err, "{s:o,s:o}", "client-payload", skrfs_take(payload), "keys", keys);
@@ -215,35 +114,6 @@ static int set_taken(struct skrfs_json *claims, const char *name, int rc, struct
     return rc < 0 ? -1 : skrfs_json_set(claims, name, value, err);
 }
 
-static int registered_claims(const struct skrfs_lab_token_wish *wish, struct skrfs_json *claims,
-        struct skrfs_error *err) {
-    uint8_t id[32];
-    char hex[2 * sizeof(id) + 1];
-    if (skrfs_random(id, sizeof(id), err) < 0)
-        return -1;
-    skrfs_hex_encode(id, sizeof(id), hex);
-    const struct {
-        const char *name, *text;
-        int64_t number;
-    } list[] = {
-            {"exp", NULL, wish->now_s + wish->life_s},
-            {"iat", NULL, wish->now_s},
-            {"nbf", NULL, wish->now_s},
-            {"iss", wish->issuer, 0},
-            {"jti", hex, 0},
-            {"x-ms-policy-hash", "wm9mHlvTU82e8UqoOy1Yj1FBRSNkfe99-69IYDq9eWs", 0},
-            {"x-ms-ver", "1.0", 0},
-    };
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(list); i++) {
-        struct skrfs_json *value = NULL;
-        int rc = list[i].text ? skrfs_json_pack(&value, err, "s", list[i].text)
-                              : skrfs_json_pack(&value, err, "I", list[i].number);
-        if (set_taken(claims, list[i].name, rc, value, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 int skrfs_lab_guest_claims(const struct skrfs_lab_guest *guest,
         const struct skrfs_lab_token_wish *wish, struct skrfs_json **ret_claims,
         struct skrfs_error *err) {
@@ -255,7 +125,7 @@ int skrfs_lab_guest_claims(const struct skrfs_lab_guest *guest,
         return -1;
     const struct skrfs_json *vm = skrfs_json_get(runtime, "vm-configuration");
     if (vm_claims(guest, skrfs_json_string(skrfs_json_get(vm, "vmUniqueId")), &claims, err) < 0 ||
-            registered_claims(wish, claims, err) < 0)
+            skrfs_lab_registered_claims(wish, claims, err) < 0)
         return -1;
     int rc = skrfs_lab_isolation_claims(guest, wish->compliance, &value, err);
     if (set_taken(claims, "x-ms-isolation-tee", rc, value, err) < 0)

@@ -206,8 +206,10 @@ int skrfs_lab_vtpm_check(const struct skrfs_lab_guest *guest, const struct skrfs
 }
 
 struct skrfs_lab_anchors skrfs_lab_pki_anchors(const struct skrfs_lab_pki *pki) {
-    return (struct skrfs_lab_anchors){
-            .ark = pki->ark.chain, .vtpm = pki->vtpm.chain, .tdx = pki->tdx_root.chain};
+    return (struct skrfs_lab_anchors){.ark = pki->ark.chain,
+            .vtpm = pki->vtpm.chain,
+            .tdx = pki->tdx_root.chain,
+            .uvm = pki->uvm_root.chain};
 }
 
 int skrfs_lab_guest_check(const struct skrfs_lab_guest *guest,

@@ -2,10 +2,12 @@
 
 #include "hardware.h"
 #include "platform.h"
+#include "proof.h"
 
 #include <limits.h>
 #include <skrfs/base/encode.h>
 #include <skrfs/base/file.h>
+#include <skrfs/evidence/snp.h>
 #include <skrfs/json/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +56,8 @@ int skrfs_lab_hardware_save(
             set_key(json, "pck_key", pki->pck.key, err) < 0 ||
             set_chain(json, "pck_chain", pki->pck.chain, err) < 0 ||
             set_key(json, "quoting_key", pki->quoting, err) < 0 ||
+            set_key(json, "uvm_key", pki->uvm.key, err) < 0 ||
+            set_chain(json, "uvm_chain", pki->uvm.chain, err) < 0 ||
             skrfs_json_print(json, true, &text, err) < 0)
         return skrfs_wrap(err, FILE_NAME);
     (void)snprintf(path, sizeof(path), "%s/" FILE_NAME, dir);
@@ -101,7 +105,9 @@ static int get_all(
             get_chain(json, "vcek_chain", &pki->vcek.chain, err) < 0 ||
             get_key(json, "pck_key", &pki->pck.key, err) < 0 ||
             get_chain(json, "pck_chain", &pki->pck.chain, err) < 0 ||
-            get_key(json, "quoting_key", &pki->quoting, err) < 0)
+            get_key(json, "quoting_key", &pki->quoting, err) < 0 ||
+            get_key(json, "uvm_key", &pki->uvm.key, err) < 0 ||
+            get_chain(json, "uvm_chain", &pki->uvm.chain, err) < 0)
         return -1;
     return skrfs_random(pki->td_secret, sizeof(pki->td_secret), err);
 }
@@ -181,6 +187,20 @@ int skrfs_lab_snp_thim(
     if (skrfs_lab_thim_json(hardware->pki, false, &json, err) < 0)
         return -1;
     return skrfs_json_print(json, false, out, err);
+}
+
+int skrfs_lab_snp_endorsement(
+        const struct skrfs_lab_hardware *hardware, struct skrfs_buf *out, struct skrfs_error *err) {
+    const struct skrfs_lab_guest_facts facts = {0};
+    const uint8_t none[64] = {0};
+    struct skrfs_lab_endorsement endorsement = {.svn = 100};
+    skrfs_autobuf report = SKRFS_BUF(SKRFS_LAB_SNP_REPORT_LEN);
+    struct skrfs_snp parsed;
+    if (skrfs_lab_snp_report(hardware, none, &facts, &report, err) < 0 ||
+            skrfs_snp_parse(skrfs_buf_bytes(&report), &parsed, err) < 0)
+        return -1;
+    memcpy(endorsement.measurement, parsed.measurement, sizeof(endorsement.measurement));
+    return skrfs_lab_endorsement_make(&hardware->pki->uvm, &endorsement, out, err);
 }
 
 int skrfs_lab_td_quote(const struct skrfs_lab_hardware *hardware, const uint8_t report_data[64],

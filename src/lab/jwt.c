@@ -27,6 +27,16 @@ int skrfs_lab_jwt_sign(const struct skrfs_pkey *key, const struct skrfs_json *he
     return skrfs_buf_append(out, text.data, text.len, err);
 }
 
+int skrfs_lab_jwt_unsigned(
+        const struct skrfs_json *payload, struct skrfs_buf *out, struct skrfs_error *err) {
+    skrfs_autojson *header = NULL;
+    if (skrfs_json_pack(&header, err, "{s:s,s:s}", "alg", "none", "typ", "JWT") < 0 ||
+            append_json(header, out, err) < 0 || skrfs_buf_append_text(out, ".", err) < 0 ||
+            append_json(payload, out, err) < 0)
+        return -1;
+    return skrfs_buf_append_text(out, ".", err);
+}
+
 void skrfs_lab_jwt_spoil(struct skrfs_buf *token, size_t start) {
     if (token->len < start + 128)
         return;

@@ -11,6 +11,10 @@
 int skrfs_lab_jwt_sign(const struct skrfs_pkey *key, const struct skrfs_json *header,
         const struct skrfs_json *payload, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same without a signature ("none", RFC 7519 section 6): for tokens of a caller's own policy.
+ */
+int skrfs_lab_jwt_unsigned(const struct skrfs_json *payload, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Checks alg, signature, issuer, nbf and exp. REJECTED says which is wrong. */
 int skrfs_lab_jwt_verify(const struct skrfs_pkey *key, const char *issuer, struct skrfs_bytes token,
         int64_t now_s, struct skrfs_json **ret_claims, struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -1,11 +1,13 @@
 /* The attestation service. */
 #include "jwt.h"
+#include "proof.h"
 #include "state.h"
 
 #include <skrfs/base/clock.h>
 #include <skrfs/base/encode.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* The signing certificate's key id: standard base64 of its SHA-256. */
 static int key_id(const struct skrfs_lab_pki *pki, struct skrfs_buf *out, struct skrfs_error *err) {
@@ -28,24 +30,24 @@ static int header_json(
             skrfs_buf_text(&kid), "typ", "JWT");
 }
 
-/* The token for checked evidence, signed, appended to `out`. */
-static int make_token(struct skrfs_lab *lab, const struct skrfs_lab_guest *guest,
-        enum skrfs_lab_deed deed, struct skrfs_buf *out, struct skrfs_error *err) {
-    struct skrfs_lab_settings settings = skrfs_lab_settings_get(lab);
-    bool stranger = deed == SKRFS_LAB_OTHER_SIGNER;
-    struct skrfs_lab_token_wish wish = {.issuer = lab->maa_url,
+static struct skrfs_lab_token_wish wish_of(struct skrfs_lab *lab, enum skrfs_lab_deed deed,
+        const struct skrfs_lab_settings *settings) {
+    bool lie = deed == SKRFS_LAB_OTHER_KEK || deed == SKRFS_LAB_OTHER_KEY;
+    return (struct skrfs_lab_token_wish){.issuer = lab->maa_url,
             .now_s = skrfs_lab_wall_s(lab),
-            .life_s = settings.token_life_s,
-            .compliance = settings.compliance,
+            .life_s = settings->token_life_s,
+            .compliance = settings->compliance,
             .nonce = deed == SKRFS_LAB_OTHER_NONCE ? "another nonce" : NULL,
-            .key = deed == SKRFS_LAB_OTHER_KEK || deed == SKRFS_LAB_OTHER_KEY
-                           ? lab->pki->maa_stranger
-                           : NULL};
+            .key = lie ? lab->pki->maa_stranger : NULL};
+}
+
+/* Signs the claims, rightly or as the fault wants it; appended to `out`. */
+static int sign(struct skrfs_lab *lab, const struct skrfs_json *claims, enum skrfs_lab_deed deed,
+        struct skrfs_buf *out, struct skrfs_error *err) {
+    bool stranger = deed == SKRFS_LAB_OTHER_SIGNER;
     skrfs_autojson *header = NULL;
-    skrfs_autojson *claims = NULL;
     size_t start = out->len;
     if (header_json(lab, &header, err) < 0 ||
-            skrfs_lab_guest_claims(guest, &wish, &claims, err) < 0 ||
             skrfs_lab_jwt_sign(stranger ? lab->pki->maa_stranger : lab->pki->maa.key, header,
                     claims, out, err) < 0)
         return -1;
@@ -60,30 +62,53 @@ static enum skrfs_lab_seal seal_of(enum skrfs_lab_deed deed) {
     return deed == SKRFS_LAB_WRONG_INNER_KEY ? SKRFS_LAB_SEALED_OTHER_KEY : SKRFS_LAB_SEALED_WELL;
 }
 
-static void attest(struct skrfs_lab *lab, const struct skrfs_lab_request *request,
-        struct skrfs_lab_answer *answer) {
-    struct skrfs_error err;
-    struct skrfs_lab_anchors anchors = skrfs_lab_pki_anchors(lab->pki);
+/* Answers for a failure of decoding or checking. */
+static void refuse(struct skrfs_lab_answer *answer, const struct skrfs_error *err) {
+    if (err->kind == SKRFS_CLASS_BAD_ANSWER)
+        (void)skrfs_lab_refuse(answer, 400, "InvalidParameter", "%s", err->message);
+    else if (err->kind == SKRFS_CLASS_REJECTED)
+        (void)skrfs_lab_refuse(answer, 400, "PolicyEvaluationError", "%s", err->message);
+    else
+        (void)skrfs_lab_broken(answer, err);
+}
+
+static int attest_guest(struct skrfs_lab *lab, const struct skrfs_lab_request *request,
+        struct skrfs_lab_answer *answer, struct skrfs_error *err) {
+    const struct skrfs_lab_anchors anchors = skrfs_lab_pki_anchors(lab->pki);
+    const struct skrfs_lab_settings settings = skrfs_lab_settings_get(lab);
+    const struct skrfs_lab_token_wish wish = wish_of(lab, answer->deed, &settings);
     skrfs_autoguest guest;
+    skrfs_autojson *claims = NULL;
     skrfs_autobuf token = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
     skrfs_lab_guest_init(&guest);
-    if (skrfs_lab_guest_decode(request->body, &guest, &err) < 0) {
-        (void)skrfs_lab_refuse(answer, 400, "InvalidParameter", "%s", err.message);
-        return;
-    }
-    if (skrfs_lab_guest_check(&guest, &anchors, &err) < 0) {
-        bool refused = err.kind == SKRFS_CLASS_REJECTED;
-        (void)(refused ? skrfs_lab_refuse(answer, 400, "PolicyEvaluationError", "%s", err.message)
-                       : skrfs_lab_broken(answer, &err));
-        return;
-    }
-    if (make_token(lab, &guest, answer->deed, &token, &err) < 0 ||
-            skrfs_lab_guest_seal(&guest, skrfs_buf_bytes(&token), seal_of(answer->deed),
-                    &answer->body, &err) < 0) {
-        (void)skrfs_lab_broken(answer, &err);
-        return;
-    }
-    answer->status = 200;
+    if (skrfs_lab_guest_decode(request->body, &guest, err) < 0 ||
+            skrfs_lab_guest_check(&guest, &anchors, err) < 0 ||
+            skrfs_lab_guest_claims(&guest, &wish, &claims, err) < 0 ||
+            sign(lab, claims, answer->deed, &token, err) < 0)
+        return -1;
+    return skrfs_lab_guest_seal(
+            &guest, skrfs_buf_bytes(&token), seal_of(answer->deed), &answer->body, err);
+}
+
+static int attest_hardware(struct skrfs_lab *lab, enum skrfs_lab_proof_kind kind, bool preview,
+        const struct skrfs_lab_request *request, struct skrfs_lab_answer *answer,
+        struct skrfs_error *err) {
+    const struct skrfs_lab_anchors anchors = skrfs_lab_pki_anchors(lab->pki);
+    const struct skrfs_lab_settings settings = skrfs_lab_settings_get(lab);
+    const struct skrfs_lab_token_wish wish = wish_of(lab, answer->deed, &settings);
+    skrfs_autoproof proof;
+    skrfs_autojson *claims = NULL, *json = NULL;
+    skrfs_autobuf token = SKRFS_BUF(SKRFS_LAB_JWT_MAX);
+    skrfs_lab_proof_init(&proof);
+    if (skrfs_lab_proof_decode(kind, preview, request->body, &proof, err) < 0 ||
+            skrfs_lab_proof_check(&proof, &anchors, err) < 0 ||
+            skrfs_lab_proof_claims(&proof, &wish, &claims, err) < 0)
+        return -1;
+    int result = proof.draft ? skrfs_lab_jwt_unsigned(claims, &token, err)
+                             : sign(lab, claims, answer->deed, &token, err);
+    if (result < 0 || skrfs_json_pack(&json, err, "{s:s}", "token", skrfs_buf_text(&token)) < 0)
+        return -1;
+    return skrfs_json_print(json, false, &answer->body, err);
 }
 
 static int certs_json(
@@ -116,47 +141,96 @@ static void describe(struct skrfs_lab *lab, struct skrfs_lab_answer *answer,
         (void)skrfs_lab_reply(answer, json);
 }
 
-static bool known_version(const char *version) {
-    static const char *const known[] = {"2020-10-01", "2022-08-01", "2022-09-01-preview",
-            "2023-04-01-preview", "2025-06-01", "2026-03-11-preview"};
-    for (size_t i = 0; version && i < SKRFS_ARRAY_LEN(known); i++)
-        if (strcmp(known[i], version) == 0)
+/* The kinds of evidence, and the versions of the interface that each is known to work with. */
+#define VERSIONS_MAX 7
+static const struct kind {
+    const char *name;
+    const char *versions[VERSIONS_MAX];
+} kinds[] = {
+        {"AzureGuest", {"2020-10-01", "2022-08-01", "2022-09-01-preview", "2023-04-01-preview",
+                               "2025-06-01", "2026-03-11-preview"}},
+        {"SevSnpVm", {"2020-10-01", "2022-08-01", "2022-09-01-preview", "2025-06-01",
+                             "2026-03-11-preview"}},
+        {"TdxVm", {"2023-04-01-preview", "2025-06-01", "2026-03-11-preview"}},
+        {"SgxEnclave", {"2018-09-01-preview", "2020-10-01", "2022-08-01", "2022-09-01-preview",
+                               "2025-06-01", "2026-03-11-preview"}},
+        {"OpenEnclave", {"2018-09-01-preview", "2020-10-01", "2022-08-01", "2022-09-01-preview",
+                                "2025-06-01", "2026-03-11-preview"}},
+};
+#define PREVIEW "2018-09-01-preview"
+
+static const struct kind *kind_of(const char *path) {
+    static const char prefix[] = "/attest/";
+    if (strncasecmp(path, prefix, strlen(prefix)) != 0)
+        return NULL;
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(kinds); i++)
+        if (strcasecmp(kinds[i].name, path + strlen(prefix)) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+static bool knows_version(const struct kind *kind, const char *version) {
+    for (size_t i = 0; version && i < VERSIONS_MAX && kind->versions[i]; i++)
+        if (strcmp(kind->versions[i], version) == 0)
             return true;
     return false;
+}
+
+/* 2018-09-01-preview alone asks who calls. */
+static bool may_call(const struct skrfs_lab_request *request, const char *version) {
+    const char *authorization = skrfs_lab_header(request, "Authorization");
+    return strcmp(version, PREVIEW) != 0 ||
+           (authorization && strncasecmp(authorization, "Bearer ", 7) == 0);
+}
+
+/* False when it is refused already. */
+static bool check_call(const struct kind *kind, const struct skrfs_lab_request *request,
+        struct skrfs_lab_answer *answer) {
+    const char *version = skrfs_lab_query(request, "api-version");
+    const char *type = skrfs_lab_header(request, "Content-Type");
+    if (!knows_version(kind, version))
+        (void)skrfs_lab_refuse(answer, 400, "InvalidParameter",
+                version ? "The api-version is not supported" : "The api-version is missing");
+    else if (!may_call(request, version))
+        (void)skrfs_lab_refuse(answer, 401, "Unauthorized", "The request has no access token");
+    else if (!type || strncmp(type, "application/json", 16) != 0)
+        (void)skrfs_lab_refuse(
+                answer, 415, "UnsupportedMediaType", "The body must be application/json");
+    else
+        return true;
+    return false;
+}
+
+static void attest(struct skrfs_lab *lab, const struct kind *kind,
+        const struct skrfs_lab_request *request, struct skrfs_lab_answer *answer) {
+    struct skrfs_error err;
+    enum skrfs_lab_proof_kind proof;
+    if (strcmp(request->method, "POST") != 0) {
+        (void)skrfs_lab_refuse(answer, 405, "MethodNotAllowed", "The method is not allowed");
+        return;
+    }
+    if (!skrfs_lab_enter(lab, SKRFS_LAB_AT_ATTEST, answer) || !check_call(kind, request, answer))
+        return;
+    bool preview = strcmp(skrfs_lab_query(request, "api-version"), PREVIEW) == 0;
+    int result = skrfs_lab_proof_kind(kind->name, &proof)
+                         ? attest_hardware(lab, proof, preview, request, answer, &err)
+                         : attest_guest(lab, request, answer, &err);
+    if (result < 0)
+        refuse(answer, &err);
+    else
+        answer->status = 200;
 }
 
 void skrfs_lab_maa(struct skrfs_lab *lab, const struct skrfs_lab_request *request,
         struct skrfs_lab_answer *answer) {
     bool get = strcmp(request->method, "GET") == 0;
-    if (get && strcmp(request->path, "/certs") == 0) {
+    const struct kind *kind = kind_of(request->path);
+    if (get && strcmp(request->path, "/certs") == 0)
         describe(lab, answer, certs_json);
-        return;
-    }
-    if (get && strcmp(request->path, "/.well-known/openid-configuration") == 0) {
+    else if (get && strcmp(request->path, "/.well-known/openid-configuration") == 0)
         describe(lab, answer, oidc_json);
-        return;
-    }
-    if (strcmp(request->path, "/attest/AzureGuest") != 0) {
+    else if (kind)
+        attest(lab, kind, request, answer);
+    else
         (void)skrfs_lab_refuse(answer, 404, "NotFound", "The resource was not found");
-        return;
-    }
-    if (strcmp(request->method, "POST") != 0) {
-        (void)skrfs_lab_refuse(answer, 405, "MethodNotAllowed", "The method is not allowed");
-        return;
-    }
-    if (!skrfs_lab_enter(lab, SKRFS_LAB_AT_ATTEST, answer))
-        return;
-    const char *version = skrfs_lab_query(request, "api-version");
-    if (!known_version(version)) {
-        (void)skrfs_lab_refuse(answer, 400, "InvalidParameter",
-                version ? "The api-version is not supported" : "The api-version is missing");
-        return;
-    }
-    const char *type = skrfs_lab_header(request, "Content-Type");
-    if (!type || strncmp(type, "application/json", 16) != 0) {
-        (void)skrfs_lab_refuse(
-                answer, 415, "UnsupportedMediaType", "The body must be application/json");
-        return;
-    }
-    attest(lab, request, answer);
 }

@@ -169,13 +169,22 @@ static int make_intel_and_vtpm(struct skrfs_lab_pki *pki, struct skrfs_error *er
     return make_rsa(&pki->vtpm, NULL, &vtpm, err);
 }
 
+static int make_uvm(struct skrfs_lab_pki *pki, struct skrfs_error *err) {
+    struct skrfs_cert_spec root = {
+            .common_name = "Supply Chain Root CA (skrfs lab)", .authority = true, .days = 365};
+    struct skrfs_cert_spec uvm = {.common_name = "ContainerPlat (skrfs lab)", .days = 365};
+    if (make_ec(&pki->uvm_root, SKRFS_P384, NULL, &root, err) < 0)
+        return -1;
+    return make_ec(&pki->uvm, SKRFS_P384, &pki->uvm_root, &uvm, err);
+}
+
 int skrfs_lab_pki_new(
         const char *maa_url, struct skrfs_lab_pki **ret_pki, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_lab_pki_free_p) struct skrfs_lab_pki *pki = calloc(1, sizeof(*pki));
     if (!pki)
         return skrfs_fail_memory(err);
     if (make_tls(pki, err) < 0 || make_services(pki, maa_url, err) < 0 || make_amd(pki, err) < 0 ||
-            make_intel_and_vtpm(pki, err) < 0)
+            make_intel_and_vtpm(pki, err) < 0 || make_uvm(pki, err) < 0)
         return skrfs_wrap(err, "make the lab's authorities");
     *ret_pki = skrfs_take(pki);
     return 0;
@@ -186,7 +195,7 @@ void skrfs_lab_pki_free(struct skrfs_lab_pki *pki) {
         return;
     struct skrfs_lab_signer *signers[] = {&pki->root, &pki->issuing, &pki->stranger, &pki->server,
             &pki->maa, &pki->entra, &pki->ark, &pki->ask, &pki->vcek, &pki->vtpm, &pki->tdx_root,
-            &pki->pck};
+            &pki->pck, &pki->uvm_root, &pki->uvm};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(signers); i++)
         signer_done(signers[i]);
     for (size_t i = 0; i < SKRFS_LAB_SIGNING_COUNT; i++) {

@@ -35,6 +35,7 @@ struct skrfs_lab_pki {
     struct skrfs_lab_signer ark, ask, vcek; /* RSASSA-PSS with SHA-384 */
     struct skrfs_chain *stale_vcek;         /* of the same chip, for the firmware before */
     struct skrfs_lab_signer vtpm;           /* issues AK certificates */
+    struct skrfs_lab_signer uvm_root, uvm;  /* endorse utility VMs; P-384 */
     struct skrfs_lab_signer tdx_root, pck;  /* P-256 */
     struct skrfs_pkey *quoting;             /* TD quotes' attestation key, P-256 */
     uint8_t chip_id[64];

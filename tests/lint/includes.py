@@ -17,6 +17,7 @@ OWNERS = {
     "ini.h": {"conf"},
     "fuse": {"fs"},
     "microhttpd.h": {"lab"},
+    "cbor.h": {"lab"},
     "seccomp.h": {"daemon"},
     "systemd/": {"daemon"},
 }

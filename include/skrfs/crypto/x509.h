@@ -62,6 +62,9 @@ int skrfs_chain_verify_links(
         const struct skrfs_chain *chain, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* True when the last certificate of `chain` is, octet for octet, that of `root`'s last. */
 bool skrfs_chain_same_root(const struct skrfs_chain *chain, const struct skrfs_chain *root);
+/* SHA-256 of the last certificate's SubjectPublicKeyInfo (DER): what pins a root. */
+int skrfs_chain_root_key_digest(const struct skrfs_chain *chain, uint8_t ret_digest[32],
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Making certificates: for the lab's authorities. */
 struct skrfs_cert_extension {

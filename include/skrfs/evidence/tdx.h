@@ -12,7 +12,7 @@ struct skrfs_td_quote {
     unsigned version;
     size_t signed_len; /* octets that the attestation key signs: header and body */
     size_t total_len;  /* declared length; octets behind it are padding */
-    uint8_t report_data[64], mrtd[48], rtmr[4][48];
+    uint8_t report_data[64], mrtd[48], mrconfigid[48], rtmr[4][48];
     uint64_t attributes;                                 /* bit 0: debug */
     struct skrfs_bytes signature;                        /* ECDSA P-256, r || s big endian */
     struct skrfs_bytes key;                              /* attestation key, x || y */

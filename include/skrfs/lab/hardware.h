@@ -33,6 +33,10 @@ int skrfs_lab_snp_table(const struct skrfs_lab_hardware *hardware, struct skrfs_
 /* Appends the JSON of THIM and of host-amd-cert: vcekCert, tcbm, certificateChain, cacheControl. */
 int skrfs_lab_snp_thim(const struct skrfs_lab_hardware *hardware, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Appends the endorsement (COSE_Sign1) of the utility VM that the lab's reports are about: what a
+ * security context has as reference-info. */
+int skrfs_lab_snp_endorsement(const struct skrfs_lab_hardware *hardware, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Appends a TD quote (version 4) with the chain of the lab's quoting key. */
 int skrfs_lab_td_quote(const struct skrfs_lab_hardware *hardware, const uint8_t report_data[64],
         const struct skrfs_lab_guest_facts *facts, struct skrfs_buf *out,
