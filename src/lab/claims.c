@@ -82,6 +82,7 @@ int skrfs_lab_tdx_claims(
     const struct hex_claim hex[] = {
             {"tdx_mrseam", body + 16, 48},
             {"tdx_mrsignerseam", body + 64, 48},
+            {"tdx_seam_attributes", body + 112, 8},
             {"tdx_mrtd", body + 136, 48},
             {"tdx_mrconfigid", body + 184, 48},
             {"tdx_mrowner", body + 232, 48},
@@ -97,7 +98,10 @@ int skrfs_lab_tdx_claims(
     };
     struct skrfs_json *debug = NULL;
     struct skrfs_json *status = NULL;
-    if (skrfs_json_pack(&debug, err, "b", (int)(quote.attributes & 1)) < 0 ||
+    struct skrfs_json *svn = NULL;
+    if (skrfs_json_pack(&svn, err, "i", body[0] | body[1] << 8) < 0 ||
+            skrfs_json_set(claims, "tdx_seamsvn", svn, err) < 0 ||
+            skrfs_json_pack(&debug, err, "b", (int)(quote.attributes & 1)) < 0 ||
             skrfs_json_set(claims, "tdx_td_attributes_debug", debug, err) < 0 ||
             skrfs_json_pack(&status, err, "s", "UpToDate") < 0 ||
             skrfs_json_set(claims, "attester_tcb_status", status, err) < 0)
