@@ -6,6 +6,8 @@
 #include <openssl/err.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Room for some thirty RSA-4096 private keys at once. A power of two, as CRYPTO_secure_malloc_init
  * wants. */
@@ -15,6 +17,7 @@
 static pthread_once_t setup_once = PTHREAD_ONCE_INIT;
 static bool functions_set;
 static int secure_heap; /* CRYPTO_secure_malloc_init: 0 failed, 1 well, 2 made but not locked */
+static void *secure_base;
 
 static void *plain_malloc(size_t size, const char *file, int line) {
     (void)file;
@@ -48,11 +51,31 @@ static void *wiping_realloc(void *data, size_t size, const char *file, int line)
     return grown;
 }
 
+/* A child has the heap and its guards, but no locks: mlock(2) is not inherited. By the system call:
+ * AddressSanitizer turns the function into nothing. */
+static void lock_in_child(void) {
+    if (secure_base && syscall(SYS_mlock, secure_base, SECURE_HEAP) < 0)
+        secure_heap = 2;
+}
+
+/* The heap while it is empty is one block. */
+static void find_base(void) {
+    void *whole = OPENSSL_secure_malloc(SECURE_HEAP);
+    secure_base = whole;
+    OPENSSL_secure_free(whole);
+    if (!whole || pthread_atfork(NULL, NULL, lock_in_child) != 0)
+        secure_heap = 2;
+}
+
 static void setup_run(void) {
     functions_set = CRYPTO_set_mem_functions(plain_malloc, wiping_realloc, wiping_free) == 1;
-    secure_heap = CRYPTO_secure_malloc_initialized()
-                          ? 1
-                          : CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_MINIMUM);
+    if (CRYPTO_secure_malloc_initialized()) { /* by the program that we are linked into */
+        secure_heap = 1;
+        return;
+    }
+    secure_heap = CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_MINIMUM);
+    if (secure_heap == 1)
+        find_base();
 }
 
 void skrfs_crypto_ready(void) {

@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 #include <skrfs/base/encode.h>
 #include <skrfs/crypto/pkey.h>
+#include <sys/wait.h>
 
 static struct skrfs_error err;
 
@@ -73,6 +74,31 @@ static void round_trip(const struct skrfs_pkey *key) {
     assert_ok(skrfs_pkey_from_public(&public, &from_public, &err), err);
     assert_ok(skrfs_pkey_public(from_public, &again, &err), err);
     assert_true(skrfs_public_equal(&public, &again));
+}
+
+/* "VmLck:  256 kB" of this process. */
+static long locked_kib(void) {
+    char line[256];
+    long found = -1;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof(line), status))
+        if (strncmp(line, "VmLck:", 6) == 0)
+            found = strtol(line + 6, NULL, 10);
+    if (status)
+        fclose(status);
+    return found;
+}
+
+/* Locks are not inherited, and keys are used in children. */
+static void test_secure_heap_of_a_child(void **state) {
+    (void)state;
+    int status = 0;
+    assert_ok(skrfs_crypto_setup(&err), err);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(locked_kib() >= 256 && skrfs_crypto_setup(&err) == 0 ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 static void test_round_trips(void **state) {
@@ -251,6 +277,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_hash),
             cmocka_unit_test(test_secure_heap),
+            cmocka_unit_test(test_secure_heap_of_a_child),
             cmocka_unit_test(test_round_trips),
             cmocka_unit_test(test_pkcs8_refusals),
             cmocka_unit_test(test_kinds_refused),
