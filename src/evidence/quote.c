@@ -89,9 +89,7 @@ int quote_proof_check_body(
     skrfs_autopkey *key = NULL;
     if (attestation_key(proof, &key, err) < 0)
         return -1;
-    if (skrfs_ecdsa_verify(key, SKRFS_SHA256, body, proof->signature, err) < 0)
-        return skrfs_wrap(err, "the quote");
-    return 0;
+    return skrfs_ecdsa_verify(key, SKRFS_SHA256, body, proof->signature, err);
 }
 
 /* The quoting enclave's report data is SHA-256(attestation key || authentication data), then zeros.

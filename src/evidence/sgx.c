@@ -90,6 +90,6 @@ int skrfs_sgx_quote_verify(struct skrfs_bytes quote, const struct skrfs_sgx_quot
     };
     struct skrfs_bytes body = {quote.data, parsed->signed_len};
     if (quote_proof_check_body(body, &proof, err) < 0)
-        return -1;
+        return skrfs_wrap(err, "the SGX quote");
     return quote_proof_check_chain(&proof, ret_chain, err);
 }

@@ -122,8 +122,8 @@ static struct quote_proof proof_of(const struct skrfs_td_quote *parsed) {
 int skrfs_td_quote_verify(
         struct skrfs_bytes quote, const struct skrfs_td_quote *parsed, struct skrfs_error *err) {
     const struct quote_proof proof = proof_of(parsed);
-    return quote_proof_check_body(
-            (struct skrfs_bytes){quote.data, parsed->signed_len}, &proof, err);
+    struct skrfs_bytes body = {quote.data, parsed->signed_len};
+    return quote_proof_check_body(body, &proof, err) < 0 ? skrfs_wrap(err, "the TD quote") : 0;
 }
 
 int skrfs_td_quote_verify_chain(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,

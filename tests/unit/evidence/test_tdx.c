@@ -126,7 +126,7 @@ static void truncated_quotes_are_refused(void **state) {
     memset(quote.data + 632, 0, 4);
     quote.data[632] = 127;
     assert_fails(skrfs_td_quote_parse(skrfs_buf_bytes(&quote), &parsed, &err), err,
-            SKRFS_CLASS_BAD_ANSWER, "no signature");
+            SKRFS_CLASS_BAD_ANSWER, "truncated");
 }
 
 static void bodies_of_version_5_must_be_known(void **state) {
