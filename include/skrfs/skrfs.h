@@ -29,6 +29,7 @@ SKRFS_API int skrfs_client_attest(struct skrfs_client *client, unsigned timeout_
         char **ret_token, struct skrfs_error *err) SKRFS_MUST_CHECK;
 SKRFS_API void skrfs_token_free(char *token);
 
+#define SKRFS_FORMAT_PLAIN (-2) /* raw octets of a symmetric key, DER (PKCS #8) of another */
 /* Releases the key of section [key NAME] in `format` (-1: as configured), `version` NULL: as
  * configured. The bytes are read with skrfs_secret_data() and go with skrfs_secret_unref(). Errors
  * as in skrfs(8). */

@@ -62,6 +62,8 @@ static int make_proof(const struct token_slot *slot, const char *endpoint,
         return 0;
     case SKRFS_IDENTITY_SECRET:
         *ret_name = "client_secret";
+        if (!slot->identity_id && slot->secret)
+            return skrfs_buf_append_text(ret_proof, slot->secret, err);
         if (read_credential(slot->identity_id, CLIENT_SECRET_MAX, ret_proof, err) < 0)
             return skrfs_wrap(err, "the client secret");
         return 0;

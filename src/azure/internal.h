@@ -31,7 +31,7 @@ struct token_slot {
     pthread_cond_t changed;
     bool busy; /* somebody is fetching */
     enum skrfs_identity_kind identity;
-    const char *identity_id, *client, *token_file;
+    const char *identity_id, *client, *token_file, *secret;
     char tenant[TENANT_MAX]; /* "" for managed identities */
     char resource[RESOURCE_MAX];
     char *claims; /* the claims parameter's text; NULL: nothing is demanded */

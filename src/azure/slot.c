@@ -26,8 +26,8 @@ static bool slot_is(const struct token_slot *slot, const struct token_wish *wish
            same_text(slot->identity_id, config->identity_id) &&
            same_text(slot->client, config->client) &&
            same_text(slot->token_file, config->token_file) &&
-           strcmp(slot->tenant, wish->tenant) == 0 && strcmp(slot->resource, wish->resource) == 0 &&
-           same_text(slot->claims, wish->claims);
+           same_text(slot->secret, config->secret) && strcmp(slot->tenant, wish->tenant) == 0 &&
+           strcmp(slot->resource, wish->resource) == 0 && same_text(slot->claims, wish->claims);
 }
 
 static void slot_free(struct token_slot *slot) {
@@ -53,6 +53,7 @@ static int slot_new(
     slot->identity_id = wish->config->identity_id;
     slot->client = wish->config->client;
     slot->token_file = wish->config->token_file;
+    slot->secret = wish->config->secret;
     snprintf(slot->tenant, sizeof(slot->tenant), "%s", wish->tenant);
     snprintf(slot->resource, sizeof(slot->resource), "%s", wish->resource);
     slot->token = SKRFS_BUF(ACCESS_TOKEN_MAX);

@@ -140,9 +140,23 @@ static int operands_check(
     return 0;
 }
 
+/* Before getopt permutes the words and forgets where "--" was. */
+static void rest_take(
+        const struct skrfs_verb *verb, int *argc, char **argv, struct skrfs_call *call) {
+    for (int i = 1; verb->rest && i < *argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            call->rest = argv + i + 1;
+            call->rest_count = *argc - i - 1;
+            *argc = i;
+        }
+    }
+}
+
 int skrfs_options_parse(const struct skrfs_verb *verb, int argc, char **argv, void *options,
         struct skrfs_call *ret_call, bool *ret_help, struct skrfs_error *err) {
     struct parser parser;
+    struct skrfs_call call = {.options = options};
+    rest_take(verb, &argc, argv, &call);
     parser_make(verb, &parser);
     opterr = 0;
     optind = 0; /* glibc: begin anew */
@@ -165,8 +179,8 @@ int skrfs_options_parse(const struct skrfs_verb *verb, int argc, char **argv, vo
             return -1;
         }
     }
-    struct skrfs_call call = {
-            .options = options, .count = argc - optind, .operands = argv + optind};
+    call.count = argc - optind;
+    call.operands = argv + optind;
     if (operands_check(verb, &call, err) < 0) {
         return -1;
     }

@@ -11,27 +11,38 @@ struct skrfs_client {
 };
 
 /* On failure the parts made so far are left for skrfs_client_free. */
-static int client_open(
-        struct skrfs_client *client, const char *config_path, struct skrfs_error *err) {
-    if (skrfs_crypto_setup(err) < 0 || skrfs_conf_load(config_path, &client->conf, err) < 0 ||
+static int client_open(struct skrfs_client *client, struct skrfs_error *err) {
+    if (skrfs_crypto_setup(err) < 0 ||
             skrfs_network_open(client->conf, &client->network, err) < 0 ||
             skrfs_courier_direct(client->network.cloud, &client->courier, err) < 0)
         return -1;
     return skrfs_keyside_open(client->conf, NULL, client->courier, &client->keyside, err);
 }
 
-int skrfs_client_new(
-        const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err) {
+int skrfs_client_open(
+        struct skrfs_conf *conf, struct skrfs_client **ret_client, struct skrfs_error *err) {
     struct skrfs_client *client = calloc(1, sizeof(*client));
 
-    if (!client)
+    if (!client) {
+        skrfs_conf_free(conf);
         return skrfs_fail_memory(err);
-    if (client_open(client, config_path, err) < 0) {
+    }
+    client->conf = conf;
+    if (client_open(client, err) < 0) {
         skrfs_client_free(client);
         return -1;
     }
     *ret_client = client;
     return 0;
+}
+
+int skrfs_client_new(
+        const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err) {
+    struct skrfs_conf *conf;
+
+    if (skrfs_conf_load(config_path, &conf, err) < 0)
+        return -1;
+    return skrfs_client_open(conf, ret_client, err);
 }
 
 void skrfs_client_free(struct skrfs_client *client) {
@@ -81,32 +92,32 @@ static int find_key(
     return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "no section [key %s] in %s", name, conf->source);
 }
 
-static int get(struct skrfs_client *client, size_t key, const char *version,
-        enum skrfs_format format, uint64_t deadline_ns, struct skrfs_secret **ret_secret,
-        struct skrfs_error *err) {
+static int get(struct skrfs_client *client, size_t key, const char *version, int format,
+        uint64_t deadline_ns, struct skrfs_secret **ret_secret, struct skrfs_error *err) {
     const struct skrfs_fetch_ops *ops = &skrfs_keyside_fetch_ops;
     struct skrfs_fetched fetched = {0};
 
-    if (skrfs_format_is_public(format))
-        return ops->fetch_public(
-                &client->keyside, key, version, format, deadline_ns, ret_secret, err);
+    if (format >= 0 && skrfs_format_is_public((enum skrfs_format)format))
+        return ops->fetch_public(&client->keyside, key, version, (enum skrfs_format)format,
+                deadline_ns, ret_secret, err);
     if (ops->fetch(&client->keyside, key, version, deadline_ns, NULL, &fetched, err) < 0)
         return -1;
     skrfs_autosecret *plain = fetched.plain;
     fetched.plain = plain;
-    return ops->encode(&client->keyside, &fetched, format, ret_secret, err);
+    if (format == SKRFS_FORMAT_PLAIN)
+        format = fetched.type == SKRFS_KEY_OCT ? SKRFS_FORMAT_RAW : SKRFS_FORMAT_DER;
+    return ops->encode(&client->keyside, &fetched, (enum skrfs_format)format, ret_secret, err);
 }
 
 int skrfs_client_get(struct skrfs_client *client, const char *name, const char *version, int format,
         unsigned timeout_ms, struct skrfs_secret **ret_secret, struct skrfs_error *err) {
     size_t key;
 
-    if (format >= SKRFS_FORMAT_COUNT)
+    if (format >= SKRFS_FORMAT_COUNT || format < SKRFS_FORMAT_PLAIN)
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "no format has the number %d", format);
     if (find_key(client->conf, name, &key, err) < 0)
         return -1;
-    enum skrfs_format wanted =
-            format < 0 ? client->conf->keys[key].format : (enum skrfs_format)format;
+    int wanted = format == -1 ? (int)client->conf->keys[key].format : format;
     if (get(client, key, version, wanted, deadline(client, timeout_ms), ret_secret, err) < 0)
         return skrfs_wrap(err, "get '%s'", name);
     return 0;

@@ -16,11 +16,19 @@ static int take(const char *name, char **ret_value, struct skrfs_error *err) {
     return *ret_value ? 0 : skrfs_fail_memory(err);
 }
 
-static int take_header(struct skrfs_buf *header, struct skrfs_error *err) {
-    const char *value = secure_getenv("IDENTITY_HEADER");
+static int take_secret(const char *name, struct skrfs_buf *secret, struct skrfs_error *err) {
+    const char *value = secure_getenv(name);
 
-    if (value && skrfs_buf_append_text(header, value, err) < 0)
-        return skrfs_wrap(err, "IDENTITY_HEADER in the environment");
+    if (value && skrfs_buf_append_text(secret, value, err) < 0)
+        return skrfs_wrap(err, "%s in the environment", name);
+    return 0;
+}
+
+static int take_client_secret(
+        const struct skrfs_conf *conf, struct skrfs_buf *secret, struct skrfs_error *err) {
+    for (size_t i = 0; i < conf->vault_count; i++)
+        if (conf->vaults[i].secret_variable)
+            return take_secret(conf->vaults[i].secret_variable, secret, err);
     return 0;
 }
 
@@ -45,7 +53,8 @@ static int take_authority(char **ret_authority, struct skrfs_error *err) {
     return 0;
 }
 
-int network_environment_read(struct skrfs_network_environment *ret, struct skrfs_error *err) {
+int network_environment_read(const struct skrfs_conf *conf, struct skrfs_network_environment *ret,
+        struct skrfs_error *err) {
     skrfs_autofree char *arc = NULL;
 
     if (take("AZURE_TENANT_ID", &ret->tenant, err) < 0 ||
@@ -54,7 +63,9 @@ int network_environment_read(struct skrfs_network_environment *ret, struct skrfs
             take_authority(&ret->authority, err) < 0)
         return -1;
     if (take("IDENTITY_ENDPOINT", &ret->identity_endpoint, err) < 0 ||
-            take("IMDS_ENDPOINT", &arc, err) < 0 || take_header(&ret->header, err) < 0)
+            take("IMDS_ENDPOINT", &arc, err) < 0 ||
+            take_secret("IDENTITY_HEADER", &ret->header, err) < 0 ||
+            take_client_secret(conf, &ret->secret, err) < 0)
         return -1;
     ret->arc = arc != NULL;
     return 0;
@@ -67,6 +78,7 @@ void network_environment_done(struct skrfs_network_environment *environment) {
     free(skrfs_take(environment->authority));
     free(skrfs_take(environment->identity_endpoint));
     skrfs_buf_done(&environment->header);
+    skrfs_buf_done(&environment->secret);
 }
 
 /* Those that are read here, and those that other programs of Azure take: nobody below has a use for

@@ -17,6 +17,11 @@ static int check_application(const struct skrfs_conf_vault *from,
                 "[vault %s] identity = %s needs the application's 'client', there or in [login], "
                 "or AZURE_CLIENT_ID in the environment",
                 from->name, from->identity);
+    if (from->secret_variable && !to->secret)
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "[vault %s] the client's secret is to be in %s in the environment, which is not "
+                "set",
+                from->name, from->secret_variable);
     if (to->identity != SKRFS_IDENTITY_WORKLOAD)
         return 0;
     if (!to->token_file)
@@ -39,6 +44,8 @@ int network_application(const struct skrfs_conf *conf, const struct skrfs_conf_v
         return 0;
     to->tenant = first(from->tenant, conf->login.tenant, environment->tenant);
     to->client = first(from->client, conf->login.client, environment->client);
+    if (from->secret_variable && environment->secret.len)
+        to->secret = skrfs_buf_text(&environment->secret);
     if (to->identity == SKRFS_IDENTITY_WORKLOAD)
         to->token_file = first(conf->login.token_file, environment->token_file, NULL);
     return check_application(from, to, err);

@@ -6,11 +6,11 @@
 
 #include <skrfs/client/wiring.h>
 
-#define NETWORK_HEADER_MAX                                                                         \
-    ((size_t)4 * 1024) /* a GUID on App Service, a token's length elsewhere */
+/* A GUID on App Service, a token elsewhere. */
+#define NETWORK_SECRET_MAX ((size_t)4 * 1024)
 
-int network_environment_read(
-        struct skrfs_network_environment *ret, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int network_environment_read(const struct skrfs_conf *conf, struct skrfs_network_environment *ret,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 void network_environment_done(struct skrfs_network_environment *environment);
 
 /* Tenant, client and token file of an identity that is an application's: CONFIG when one is missing

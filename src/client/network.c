@@ -17,8 +17,10 @@ static int prepare_vault(const struct skrfs_conf *conf, const struct skrfs_conf_
         struct skrfs_error *err) {
     char resource[256];
 
-    if (skrfs_identity_parse(from->identity ? from->identity : "system", &to->identity,
-                &to->identity_id, err) < 0)
+    if (from->secret_variable)
+        to->identity = SKRFS_IDENTITY_SECRET;
+    else if (skrfs_identity_parse(from->identity ? from->identity : "system", &to->identity,
+                     &to->identity_id, err) < 0)
         return skrfs_wrap(err, "[vault %s] identity", from->name);
     if (!from->resource && skrfs_vault_resource(from->host, resource, sizeof(resource), err) < 0)
         return skrfs_wrap(err, "[vault %s] url %s", from->name, from->url);
@@ -60,7 +62,7 @@ static int prepare_certificates(
 static int prepare(
         const struct skrfs_conf *conf, struct skrfs_network *network, struct skrfs_error *err) {
     if (read_files(conf, network, err) < 0 ||
-            network_environment_read(&network->environment, err) < 0 ||
+            network_environment_read(conf, &network->environment, err) < 0 ||
             prepare_vaults(conf, network, err) < 0)
         return -1;
     return network_login(conf, network, err) < 0 || prepare_certificates(conf, network, err) < 0
@@ -72,7 +74,8 @@ int skrfs_network_prepare(
         const struct skrfs_conf *conf, struct skrfs_network *ret_network, struct skrfs_error *err) {
     struct skrfs_network network = {.ca_pem = SKRFS_BUF(CA_FILE_MAX)};
 
-    network.environment.header = SKRFS_BUF(NETWORK_HEADER_MAX);
+    network.environment.header = SKRFS_BUF(NETWORK_SECRET_MAX);
+    network.environment.secret = SKRFS_BUF(NETWORK_SECRET_MAX);
     if (prepare(conf, &network, err) < 0) {
         skrfs_network_done(&network);
         return -1;
@@ -125,5 +128,6 @@ void skrfs_network_done(struct skrfs_network *network) {
 
 void skrfs_network_forget(struct skrfs_network *network) {
     skrfs_buf_done(&network->environment.header);
+    skrfs_buf_done(&network->environment.secret);
     network->login.header = NULL;
 }

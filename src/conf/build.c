@@ -118,6 +118,7 @@ static void vault_done(struct skrfs_conf_vault *vault) {
     free(vault->resource);
     free(vault->tenant);
     free(vault->client);
+    free(vault->secret_variable);
 }
 
 static void key_done(struct skrfs_conf_key *key) {

@@ -64,6 +64,7 @@ struct skrfs_cloud_vault {
     const char *tenant, *client; /* workload, secret, certificate; tenant NULL: as the vault's
                                     challenge says */
     const char *token_file;      /* workload */
+    const char *secret;          /* secret: its text, where identity_id is NULL */
 };
 
 struct skrfs_cloud_options {

@@ -50,9 +50,17 @@ int skrfs_volume_look(
  * tmpfs that may swap. CONFIG otherwise, with the reason. Pure. */
 int skrfs_volume_check(const struct skrfs_volume *volume, const char *where, bool force,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* Writes a key to `name` in the folder `dir_fd`, with owner, group and mode from the first moment
- * that the name exists, whole or not at all. */
-int skrfs_deliver(int dir_fd, const char *name, const struct skrfs_guard *guard,
-        const struct skrfs_secret *secret, struct skrfs_error *err) SKRFS_MUST_CHECK;
-
+/* A key on its way to a file. */
+struct skrfs_delivery {
+    int dir_fd;       /* borrowed */
+    const char *name; /* in that folder, not "." or ".." */
+    const struct skrfs_guard *guard;
+    const struct skrfs_secret *secret;
+};
+/* Writes all of them, with owner, group and mode from the first moment that a name exists, or none:
+ * every file is whole beside its place before the first one is put there (a failure of that after
+ * all takes back what was put). No signal ends the process in between. Folders and other
+ * files than regular ones are not replaced. */
+int skrfs_deliver_all(const struct skrfs_delivery *deliveries, size_t count,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 #endif

@@ -38,6 +38,8 @@ struct skrfs_call {
     const void *options; /* the verb's own struct, filled */
     int count;           /* operands */
     char **operands;
+    int rest_count; /* words behind "--" of a verb that keeps them apart */
+    char **rest;
 };
 
 struct skrfs_verb {
@@ -47,6 +49,7 @@ struct skrfs_verb {
     const char *details;  /* paragraphs for --help */
     const char *page;     /* man page: "skrfs-get(8)" */
     int least, most;      /* operands */
+    bool rest;            /* words behind "--" are no operands */
     const struct skrfs_option *options;
     size_t option_count;
     size_t options_size; /* of the verb's own struct, which begins zeroed */

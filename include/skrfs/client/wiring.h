@@ -16,6 +16,7 @@ struct skrfs_network_environment {
     char *authority;         /* AZURE_AUTHORITY_HOST, without a slash behind */
     char *identity_endpoint; /* IDENTITY_ENDPOINT */
     struct skrfs_buf header; /* IDENTITY_HEADER: a secret */
+    struct skrfs_buf secret; /* of struct skrfs_conf_vault.secret_variable: one for all vaults */
     bool arc;                /* IMDS_ENDPOINT is set: the Azure Arc agent's */
 };
 
@@ -88,6 +89,12 @@ void skrfs_keyside_start(struct skrfs_keyside *keyside, struct skrfs_courier *co
 int skrfs_keyside_release(struct skrfs_keyside *keyside, struct skrfs_release **ret_release,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_keyside_done(struct skrfs_keyside *keyside);
+
+/* libskrfs's client over a configuration that was made otherwise than from a file; taken over, also
+ * on failure. */
+struct skrfs_client;
+int skrfs_client_open(struct skrfs_conf *conf, struct skrfs_client **ret_client,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Fills in the question for a configured key; `version` NULL: as configured. */
 void skrfs_keyside_ask(const struct skrfs_conf *conf, size_t key, const char *version,

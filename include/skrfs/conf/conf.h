@@ -52,6 +52,8 @@ struct skrfs_conf_vault {
     char *identity;        /* "system" by default */
     char *resource;        /* NULL: from the host's suffix */
     char *tenant, *client; /* NULL: those of [login] */
+    char *secret_variable; /* the environment variable that holds the client secret; NULL: none. Not
+                              set by a file */
     bool managed_hsm;      /* the host is a Managed HSM's, by its suffix or its resource */
 };
 

@@ -88,6 +88,13 @@ static void looks_at_the_real_thing(void **state) {
             skrfs_volume_check(&volume, "/proc", true, &err), err, SKRFS_CLASS_CONFIG, "/proc");
 }
 
+static int deliver(int dir_fd, const char *name, const struct skrfs_guard *guard,
+        const struct skrfs_secret *secret, struct skrfs_error *err) {
+    const struct skrfs_delivery delivery = {
+            .dir_fd = dir_fd, .name = name, .guard = guard, .secret = secret};
+    return skrfs_deliver_all(&delivery, 1, err);
+}
+
 struct folder {
     char path[64];
     int fd;
@@ -115,16 +122,16 @@ static void a_key_file_is_whole_and_guarded(void **state) {
     folder_open(&folder);
     assert_ok(skrfs_secret_copy("not a real key", 14, &secret, &err), err);
     for (int round = 0; round < 2; round++) { /* the second replaces the first */
-        assert_ok(skrfs_deliver(folder.fd, "tls", &guard, secret, &err), err);
+        assert_ok(deliver(folder.fd, "tls", &guard, secret, &err), err);
         struct stat status;
         assert_int_equal(fstatat(folder.fd, "tls", &status, 0), 0);
         assert_int_equal(status.st_mode & 07777, 0440);
         assert_int_equal(status.st_size, 14);
         assert_int_equal(status.st_uid, geteuid());
     }
-    assert_fails(skrfs_deliver(folder.fd, "../tls", &guard, secret, &err), err, SKRFS_CLASS_CONFIG,
+    assert_fails(deliver(folder.fd, "../tls", &guard, secret, &err), err, SKRFS_CLASS_CONFIG,
             "no file name");
-    assert_fails(skrfs_deliver(folder.fd, ".tls", &guard, secret, &err), err, SKRFS_CLASS_CONFIG,
+    assert_fails(deliver(folder.fd, "..", &guard, secret, &err), err, SKRFS_CLASS_CONFIG,
             "no file name");
     folder_close(&folder, "tls");
 }
@@ -139,10 +146,30 @@ static void a_failed_delivery_leaves_nothing(void **state) {
     assert_ok(skrfs_secret_copy("not a real key", 14, &secret, &err), err);
     assert_int_equal(
             mkdirat(folder.fd, "tls", 0700), 0); /* a folder is in the way of the renaming */
-    assert_fails(skrfs_deliver(folder.fd, "tls", &guard, secret, &err), err, SKRFS_CLASS_SYSTEM,
+    assert_fails(deliver(folder.fd, "tls", &guard, secret, &err), err, SKRFS_CLASS_SYSTEM,
             "put 'tls' in its place");
     assert_int_equal(unlinkat(folder.fd, "tls", AT_REMOVEDIR), 0);
     folder_close(&folder, "tls");
+}
+
+static void all_are_delivered_or_none(void **state) {
+    (void)state;
+    struct skrfs_error err;
+    struct folder folder;
+    struct skrfs_guard guard = {.owner = geteuid(), .group = getegid(), .mode = 0400};
+    skrfs_autosecret *secret = NULL;
+    folder_open(&folder);
+    assert_ok(skrfs_secret_copy("not a real key", 14, &secret, &err), err);
+    struct skrfs_delivery both[] = {
+            {.dir_fd = folder.fd, .name = "a", .guard = &guard, .secret = secret},
+            {.dir_fd = folder.fd, .name = "b", .guard = &guard, .secret = secret}};
+    assert_int_equal(mkdirat(folder.fd, "b", 0700), 0);
+    assert_fails(skrfs_deliver_all(both, 2, &err), err, SKRFS_CLASS_SYSTEM, "put 'b'");
+    assert_int_equal(faccessat(folder.fd, "a", F_OK, 0), -1);
+    assert_int_equal(unlinkat(folder.fd, "b", AT_REMOVEDIR), 0);
+    assert_ok(skrfs_deliver_all(both, 2, &err), err);
+    assert_int_equal(unlinkat(folder.fd, "a", 0), 0);
+    folder_close(&folder, "b");
 }
 
 static void a_vault_is_picked(void **state) {
@@ -188,6 +215,7 @@ int main(void) {
             cmocka_unit_test(looks_at_the_real_thing),
             cmocka_unit_test(a_key_file_is_whole_and_guarded),
             cmocka_unit_test(a_failed_delivery_leaves_nothing),
+            cmocka_unit_test(all_are_delivered_or_none),
             cmocka_unit_test(a_vault_is_picked),
             cmocka_unit_test(a_key_is_picked),
     };
