@@ -1,6 +1,7 @@
 """Machines whose guest or enclave asks for its report itself, on doubles of their devices: no part of the program
 knows that they are doubles, and their reports are the lab's hardware's."""
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -10,7 +11,9 @@ import time
 
 import pytest
 from devices import Gramine, Sev, Tsm
+from inside import syscalls
 from lab import Mount, skrfs, wait_for
+from test_memory import RUN, hits, use
 
 TYPES = {"snp": "sevsnpvm", "tdx": "tdxvm", "sgx": "sgx"}
 MACHINES = {
@@ -111,6 +114,27 @@ def test_get_and_mount(machine, key, name):
     if isinstance(one.double, Tsm):
         assert one.double.folders() == []
         assert one.double.seen()["most"] == 1
+
+
+def test_key_bytes_and_sandbox(machine, key, tmp_path):
+    """Unwrapped in memory instead of a TPM, a key is nowhere but in secret memory; and what the keeper keeps for the device
+    opens nothing else."""
+    one = machine("snp-tsm")
+    made = one.mount({"mine": key("snp")})
+    use(made, "mine")
+    jwk = json.loads((made.path / "formats/mine/jwk").read_text())
+    numbers = [base64.urlsafe_b64decode(jwk[member] + "==") for member in ("d", "p", "q", "dp", "dq", "qi")]
+    wanted = {number[i : i + RUN] for content in numbers for number in (content, content[::-1])
+              for i in range(0, len(number) - RUN + 1, 8)}
+    for role, pid in {**made.processes(), "parent": made.process.pid}.items():
+        assert not hits(pid, wanted), role
+    results = syscalls(made.processes()["keeper"], [
+        ("openat", [-100, "/etc/passwd", 0, 0]), ("openat", [-100, str(tmp_path / "leak"), 0o101, 0o600]),
+        ("mkdirat", [-100, str(tmp_path / "leak"), 0o700]), ("unlinkat", [-100, str(one.mounts[0].conf), 0]),
+        ("socket", [2, 1, 0]), ("execve", ["/bin/true", 0, 0]),
+    ])
+    assert all(result in (-errno.EPERM, -errno.EACCES) for result in results), results
+    assert made.read("mine").startswith(b"-----BEGIN")
 
 
 def test_another_kind_is_refused(machine, key):
