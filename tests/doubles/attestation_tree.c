@@ -61,8 +61,12 @@ static int tree_getattr(const char *path, struct stat *about, struct fuse_file_i
     (void)file;
     if (strcmp(path, "/") == 0 || strcmp(path, "/keys") == 0)
         return tree_describe(about, true, 0755);
-    return is_file(path) || find_key(path, false) >= 0 ? tree_describe(about, false, 0600)
-                                                       : -ENOENT;
+    if (!is_file(path) && find_key(path, false) < 0)
+        return -ENOENT;
+    tree_describe(about, false, 0600);
+    if (!is_file(path))
+        about->st_size = KEY_LEN;
+    return 0;
 }
 
 static int tree_readdir(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset,
@@ -117,8 +121,11 @@ static int make_quote(struct fuse_file_info *file) {
     return -EACCES;
 }
 
+/* Keys are written from secret memory, of whose pages the kernel lends none: they are copied, as by
+ * Gramine. */
 static int tree_open(const char *path, struct fuse_file_info *file) {
     file->fh = 0;
+    file->direct_io = find_key(path, false) < 0;
     return strcmp(path, "/quote") == 0 ? make_quote(file) : 0;
 }
 

@@ -33,7 +33,6 @@ int tree_parse(const char *text, size_t len, char word[32], long *ret_number) {
 void *tree_init(struct fuse_conn_info *connection, struct fuse_config *config) {
     (void)connection;
     config->entry_timeout = config->attr_timeout = config->negative_timeout = 0;
-    config->direct_io = 1;
     return NULL;
 }
 

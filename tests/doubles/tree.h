@@ -17,7 +17,7 @@ int tree_describe(struct stat *about, bool folder, unsigned mode);
 int tree_copy(const char *text, size_t text_len, char *out, size_t len, off_t offset);
 /* Takes "word number" out of what was written to .control; -EINVAL when it is none. */
 int tree_parse(const char *text, size_t len, char word[32], long *ret_number);
-/* No caching: what is there changes by itself. */
+/* Nothing is remembered of names and sizes: what is there changes by itself. */
 void *tree_init(struct fuse_conn_info *connection, struct fuse_config *config);
 /* Serves the tree in the foreground at `mountpoint` until it is unmounted. */
 int tree_serve(const char *mountpoint, const struct fuse_operations *operations);

@@ -134,6 +134,7 @@ static int tree_open(const char *path, struct fuse_file_info *file) {
     char folder[256];
     const char *attribute;
     file->fh = UINT64_MAX;
+    file->direct_io = 1;
     if (strcmp(path, TREE_CONTROL) == 0)
         return 0;
     split(path, folder, &attribute);

@@ -1,6 +1,7 @@
 """Machines whose guest or enclave asks for its report itself, on doubles of their devices: no part of the program
 knows that they are doubles, and their reports are the lab's hardware's."""
 import base64
+import configparser
 import errno
 import hashlib
 import json
@@ -8,6 +9,7 @@ import os
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 from devices import Gramine, Sev, Tsm
@@ -74,15 +76,15 @@ def key(lab, tmp_path):
     """Makes a key that is released to one kind of machine alone."""
     number = 0
 
-    def make(kind, kty="RSA-HSM"):
+    def make(kind, kty="RSA-HSM", vault="vault", **more):
         nonlocal number
         number += 1
         policy = tmp_path / f"policy{number}.json"
         policy.write_text(json.dumps({"version": "1.0.0", "anyOf": [{"authority": lab.attestation, "allOf": [
             {"claim": "x-ms-attestation-type", "equals": TYPES[kind]}]}]}))
         name = f"{kind}-{os.getpid()}-{time.monotonic_ns()}"
-        lab.create(name, kty=kty, policy=policy)
-        return {"name": name, "mode": "0400"}
+        lab.create(name, vault, kty, policy, **more)
+        return {"vault": vault, "name": name, "mode": "0400"}
 
     return make
 
@@ -237,6 +239,43 @@ def test_a_wiped_key_of_the_kernel(lab, machine, key):
     assert made.error("keys/mine") == "EIO"
     assert "restart" in made.why("mine")
     assert one.double.requests() == 1
+
+
+def test_an_enclave_opens_its_encrypted_files(machine, key):
+    """Gramine's key for its files is written inside the enclave, then the program runs."""
+    one = machine("sgx-gramine")
+    keys = {"default": {**key("sgx", "oct-HSM", "hsm", size=128), "format": "raw"}}
+    conf = one.conf(keys)
+    path = one.double.path / "keys/default"
+    assert path.read_bytes() == bytes(16)
+    done = one.skrfs("get", "default", "--config", conf, "--keys-to-gramine", "--exec", "od", "--", "-An", "-v", "-tx1", path)
+    assert path.read_bytes() == bytes.fromhex(done.stdout) != bytes(16)
+    assert one.double.seen() == {"calls": 1, "most": 1}
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_certificates_of_the_security_context(lab, machine, way):
+    """The host's certificates are where a utility VM leaves them, and nowhere else."""
+    one = machine("snp-5.15")
+    folder = one.tmp_path / "security-context"
+    folder.mkdir()
+    tee = {"certificates": "context", "context": folder}
+    done = one.skrfs("attest", "--config", one.conf(tee=tee, network={"deadline": "3s"}), check=False)
+    assert done.returncode != 0 and "certificate" in done.stderr, done.stderr
+    request = urllib.request.Request(lab.imds + "/metadata/THIM/amd/certification", headers={"Metadata": "true"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        (folder / "host-amd-cert-base64").write_bytes(base64.b64encode(answer.read()) + b"\n")
+    conf = one.conf(tee=tee)
+    env = one.double.env
+    if way == "variable":
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(conf)
+        del parser["tee"]["context"]
+        with open(conf, "w") as out:
+            parser.write(out)
+        env = {**env, "UVM_SECURITY_CONTEXT_DIR": str(folder)}
+    claims = json.loads(skrfs("attest", "--config", conf, env=env).stdout)
+    assert claims["x-ms-attestation-type"] == "sevsnpvm"
 
 
 def test_no_quote_of_gramine(machine):
