@@ -9,6 +9,7 @@ const struct skrfs_verb *const skrfs_verbs[] = {
         &skrfs_verb_mount,
         &skrfs_verb_get,
         &skrfs_verb_attest,
+        &skrfs_verb_doctor,
         &skrfs_verb_status,
         &skrfs_verb_why,
         &skrfs_verb_wipe,

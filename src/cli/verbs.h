@@ -8,9 +8,9 @@
 #include <skrfs/cli/verb.h>
 
 extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_attest,
-        skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe, skrfs_verb_key_create,
-        skrfs_verb_key_import, skrfs_verb_key_rotate, skrfs_verb_key_policy, skrfs_verb_key_show,
-        skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
+        skrfs_verb_doctor, skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe,
+        skrfs_verb_key_create, skrfs_verb_key_import, skrfs_verb_key_rotate, skrfs_verb_key_policy,
+        skrfs_verb_key_show, skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
         skrfs_verb_policy_explain, skrfs_verb_policy_test, skrfs_verb_lab_up, skrfs_verb_lab_down;
 
 #define SKRFS_HELP_CONFIG "configuration (default: $SKRFS_CONFIG, then " SKRFS_CONF_PATH ")"

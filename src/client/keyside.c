@@ -1,5 +1,6 @@
 #include <skrfs/base/file.h>
 #include <skrfs/client/wiring.h>
+#include <stdio.h>
 #include <string.h>
 
 static int read_ca(const struct skrfs_conf *conf, struct skrfs_buf *out, struct skrfs_error *err) {
@@ -84,14 +85,26 @@ static void init(struct skrfs_keyside *keyside, const struct skrfs_conf *conf) {
     keyside->event_log = SKRFS_BUF(SKRFS_EVENT_LOG_MAX);
 }
 
+static void note_tpm(struct skrfs_keyside *keyside) {
+    if (!keyside->looks)
+        return;
+    struct skrfs_tee_look *look = &keyside->looks->looks[0];
+    (void)snprintf(look->what, sizeof(look->what), "TPM");
+    (void)snprintf(look->found, sizeof(look->found), "%.255s", keyside->no_tee.message);
+    look->there = true;
+    keyside->looks->count = 1;
+}
+
 /* A machine without a TPM may have another TEE. One whose TPM is there and cannot be used is told
  * so: nothing else is looked for, for it might be weaker. */
 static void find(struct skrfs_keyside *keyside) {
     if (keyside->tpm_fd < 0 && !keyside->tpm && skrfs_keyside_wants_tpm(keyside->conf) &&
             skrfs_tpm_open(keyside->conf->tcti, &keyside->tpm, &keyside->no_tee) < 0) {
         keyside->tpm = NULL;
-        if (keyside->no_tee.kind != SKRFS_CLASS_NO_TEE)
+        if (keyside->no_tee.kind != SKRFS_CLASS_NO_TEE) {
+            note_tpm(keyside);
             return;
+        }
     }
     (void)tee_find(keyside);
 }

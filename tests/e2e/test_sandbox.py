@@ -5,7 +5,9 @@ import os
 import pathlib
 
 import pytest
+from devices import Sev, Tsm
 from inside import syscalls
+from lab import Mount
 
 EPERM, EACCES, ENOENT = -errno.EPERM, -errno.EACCES, -errno.ENOENT
 AT_FDCWD = -100
@@ -92,3 +94,95 @@ def test_descriptors_are_apart(live):
     assert not any("/dev/fuse" in name or "tpm" in name for name in names["courier"] + names["witness"])
     inode = {line.split()[9] for table in ("tcp", "tcp6", "udp", "udp6") for line in open(f"/proc/{pids['keeper']}/net/{table}").read().split("\n")[1:] if line}
     assert not any(name.startswith("socket:[") and name[8:-1] in inode for name in names["keeper"])
+
+
+@pytest.fixture
+def on(lab, keys, tmp_path):
+    """A mount on a double of a device."""
+    made = []
+
+    def make(double, kind):
+        conf = lab.config(tmp_path / "device.conf", {"rsa": {**keys["rsa"], "mode": "0444"}}, tee={"kind": kind, **double.tee})
+        made.extend([double, Mount(conf, tmp_path / "on", env=double.env)])
+        return made[-1].processes()["keeper"]
+
+    yield make
+    for one in reversed(made):
+        one.stop()
+
+
+GET_REPORT, GET_DERIVED_KEY, GET_EXTENDED_REPORT = 0xC0205300, 0xC0205301, 0xC0205302
+NOT_A_DEVICE = -errno.ENOTTY
+
+
+def test_keeper_of_a_confidential_vm_has_no_ioctl_and_no_folder(live):
+    _, pids = live
+    results = syscalls(pids["keeper"], [
+        ("ioctl", [0, GET_REPORT, 0]), ("ioctl", [0, GET_EXTENDED_REPORT, 0]), ("ioctl", [0, 0x541B, 0]),
+        ("mkdirat", [AT_FDCWD, "/tmp/skrfs-e2e-sandbox", 0o700]), ("unlinkat", [AT_FDCWD, "/tmp/skrfs-e2e-sandbox", 0x200]),
+    ])
+    assert all(result == EPERM for result in results), results
+
+
+def test_keeper_by_a_folder(on, lab, tmp_path):
+    tsm = Tsm(lab, tmp_path / "tsm", "sev_guest")
+    beside = tmp_path / "beside"
+    beside.write_text("other")
+    pid = on(tsm, "snp")
+    results = syscalls(pid, [
+        ("mkdirat", [AT_FDCWD, str(tsm.path / "by-hand"), 0o700]),
+        ("openat", [AT_FDCWD, str(tsm.path / "by-hand/provider"), 0, 0]),
+        ("unlinkat", [AT_FDCWD, str(tsm.path / "by-hand"), 0x200]),
+    ])
+    assert results == [0, 0, 0]
+    results = syscalls(pid, [
+        ("openat", [AT_FDCWD, str(beside), 0, 0]), ("openat", [AT_FDCWD, str(beside), 1, 0]), ("unlinkat", [AT_FDCWD, str(beside), 0]),
+        ("openat", [AT_FDCWD, str(tsm.path / "../beside"), 0, 0]), ("mkdirat", [AT_FDCWD, str(tmp_path / "new"), 0o700]),
+        ("openat", [AT_FDCWD, "/etc/passwd", 0, 0]), ("openat", [AT_FDCWD, "/dev/fuse", 2, 0]), ("openat", [AT_FDCWD, "/proc/self/mem", 0, 0]),
+        ("ioctl", [0, GET_REPORT, 0]), ("socket", [2, 1, 0]), ("execve", ["/bin/true", 0, 0]),
+    ])
+    assert refused(results), results
+    assert beside.exists() and not (tmp_path / "new").exists()
+
+
+def test_keeper_by_a_device(on, lab, tmp_path):
+    pid = on(Sev(lab, tmp_path / "sev"), "snp")
+    results = syscalls(pid, [
+        ("ioctl", [0, GET_REPORT, 0]), ("ioctl", [0, GET_EXTENDED_REPORT, 0]),
+        ("ioctl", [0, GET_DERIVED_KEY, 0]), ("ioctl", [0, 0x541B, 0]),
+        ("openat", [AT_FDCWD, "/etc/passwd", 0, 0]), ("mkdirat", [AT_FDCWD, str(tmp_path / "new"), 0o700]),
+    ])
+    assert NOT_A_DEVICE in results[:2] and all(result in (NOT_A_DEVICE, EPERM) for result in results[:2]), results
+    assert all(result == EPERM for result in results[2:4]), results
+    assert refused(results[4:]), results
+
+
+def test_secrets_of_the_environment(lab, keys, tmp_path):
+    """IDENTITY_HEADER stays in no process's environment, and the keeper's holds no value at all."""
+    secret = "4f9d2c0b7e-the-identity-header"
+    conf = lab.config(tmp_path / "env.conf", {"rsa": keys["rsa"]})
+    with Mount(conf, tmp_path / "env", env={**os.environ, "IDENTITY_HEADER": secret, "AZURE_CLIENT_SECRET": secret, "OF_NO_USE": "of-no-use"}) as made:
+        made.read("rsa")
+        for role, pid in [*made.processes().items(), ("parent", made.process.pid)]:
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+            assert secret.encode() not in environment, role
+            if role == "keeper":
+                assert b"of-no-use" not in environment
+        assert secret.encode() not in memory(made.processes()["keeper"])
+
+
+def memory(pid):
+    """All memory of a process that can be read."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as octets:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if rights[0] != "r" or "[v" in line:
+                continue
+            begin, end = (int(part, 16) for part in span.split("-"))
+            octets.seek(begin)
+            try:
+                found.append(octets.read(end - begin))
+            except OSError:
+                continue
+    return b"".join(found)

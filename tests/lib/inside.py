@@ -7,7 +7,7 @@ import tempfile
 # x86-64 system call numbers, so that libc wrappers do not matter.
 CALLS = {"open": 2, "socket": 41, "connect": 42, "execve": 59, "ptrace": 101, "openat": 257, "process_vm_readv": 310, "unlink": 87,
          "mount": 165, "bpf": 321, "keyctl": 250, "perf_event_open": 298, "kill": 62, "getpid": 39, "bind": 49,
-         "shutdown": 48, "fcntl": 72, "socketpair": 53, "mkdirat": 258, "unlinkat": 263}
+         "shutdown": 48, "fcntl": 72, "socketpair": 53, "ioctl": 16, "mkdirat": 258, "unlinkat": 263}
 
 
 def syscalls(pid, calls):
