@@ -59,32 +59,42 @@ static int snp_report(const struct skrfs_evidence *evidence, struct skrfs_bytes 
 }
 
 /* The service would answer with OE_MISSING_CERTIFICATE_CHAIN, which says nothing of the cure. */
-static int check_chain(unsigned cert_type, struct skrfs_error *err) {
+static int check_chain(unsigned cert_type, const char *cure, struct skrfs_error *err) {
     const unsigned pck_chain = 5; /* Intel, "ECDSA quote library", certification data types */
     if (cert_type == pck_chain)
         return 0;
     return skrfs_fail(err, SKRFS_CLASS_REJECTED,
             "the quote has no certificate chain of its processor (certification data of type %u): "
-            "is Azure's DCAP client (az-dcap-client) installed where quotes are made?",
-            cert_type);
+            "%s",
+            cert_type, cure);
 }
 
-static int check_quote(const struct skrfs_evidence *evidence, struct skrfs_error *err) {
-    struct skrfs_bytes bytes = skrfs_buf_bytes(&evidence->report);
+/* The bare quote: Open Enclave puts a header before it, and claims behind it. */
+static int get_quote(const struct skrfs_evidence *evidence, struct skrfs_bytes *ret_quote,
+        struct skrfs_error *err) {
     struct skrfs_sgx_quote sgx;
     struct skrfs_td_quote td;
-    if (evidence->kind == SKRFS_EVIDENCE_SGX)
-        return skrfs_sgx_quote_parse(bytes, &sgx, err) < 0 ? -1 : check_chain(sgx.cert_type, err);
-    return skrfs_td_quote_parse(bytes, &td, err) < 0 ? -1 : check_chain(td.cert_type, err);
+    *ret_quote = skrfs_buf_bytes(&evidence->report);
+    if (evidence->kind == SKRFS_EVIDENCE_TDX)
+        return skrfs_td_quote_parse(*ret_quote, &td, err) < 0
+                       ? -1
+                       : check_chain(td.cert_type,
+                                 "does the host's quoting service reach a source of them?", err);
+    if (skrfs_oe_unwrap(*ret_quote, ret_quote, NULL, err) < 0 ||
+            skrfs_sgx_quote_parse(*ret_quote, &sgx, err) < 0)
+        return -1;
+    return check_chain(sgx.cert_type,
+            "is Azure's DCAP client (az-dcap-client) installed where quotes are made?", err);
 }
 
 static int set_evidence(struct skrfs_json *whole, const struct skrfs_evidence *evidence,
         struct skrfs_bytes chain_pem, struct skrfs_error *err) {
     skrfs_autobuf report = SKRFS_BUF(MAA_REQUEST_MAX);
+    struct skrfs_bytes quote;
     if (evidence->kind != SKRFS_EVIDENCE_SNP)
-        return check_quote(evidence, err) < 0 ? -1
-                                              : skrfs_maa_set(whole, "quote", BASE64URL,
-                                                        skrfs_buf_bytes(&evidence->report), err);
+        return get_quote(evidence, &quote, err) < 0
+                       ? -1
+                       : skrfs_maa_set(whole, "quote", BASE64URL, quote, err);
     if (snp_report(evidence, chain_pem, &report, err) < 0)
         return -1;
     return skrfs_maa_set(whole, "report", BASE64URL, skrfs_buf_bytes(&report), err);
