@@ -283,3 +283,23 @@ def test_no_quote_of_gramine(machine):
     one.double.tell(fail=1)
     done = one.skrfs("attest", "--config", one.conf(), check=False)
     assert done.returncode != 0 and "AESM" in done.stderr
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_detection(machine, name):
+    """`doctor --tee` says what was looked at and what was chosen; the lab's TPM is out of the way."""
+    one = machine(name)
+    conf = one.conf(tee={"kind": "auto"}, tpm={"tcti": "device:/nonexistent/tpm"})
+    done = one.skrfs("doctor", "--tee", "--config", conf, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout
+    assert str(one.double.path) in text
+    assert f"{one.kind}:" in text
+
+
+def test_a_host_is_no_guest(lab, tmp_path):
+    double = Sev(lab, tmp_path / "device", driver=2)
+    conf = lab.config(tmp_path / "c.conf", {}, tee={"kind": "auto", **double.tee}, tpm={"tcti": "device:/nonexistent/tpm"})
+    done = skrfs("doctor", "--tee", "--config", conf, check=False, env=double.env)
+    assert done.returncode != 0
+    assert "security processor of a host" in done.stdout + done.stderr
