@@ -6,13 +6,14 @@ import json
 import os
 import re
 import ssl
+import subprocess
 import threading
 import time
 import urllib.request
 
 import pytest
 from devices import Tsm
-from lab import Mount, run, skrfs
+from lab import BUILD, Mount, run, skrfs
 
 
 class Services:
@@ -85,6 +86,20 @@ class Guest:
 
     def put_context(self, document):
         (self.context / "host-amd-cert-base64").write_bytes(base64.b64encode(json.dumps(document).encode()))
+
+    def put_endorsement(self, change=0):
+        cose = bytearray(subprocess.run([BUILD / "tests/tools/uvm_endorsement", self.lab.dir], check=True, capture_output=True).stdout)
+        cose[-1] ^= change
+        (self.context / "reference-info-base64").write_bytes(base64.b64encode(cose))
+
+    def want_container(self):
+        """The key is for a container whose utility VM is Microsoft's, as ACI's policies have it."""
+        policy = self.folder / "aci.json"
+        policy.write_text(json.dumps({"version": "1.0.0", "anyOf": [{"authority": self.lab.attestation, "allOf": [
+            {"claim": "x-ms-attestation-type", "equals": "sevsnpvm"},
+            {"claim": "x-ms-compliance-status", "equals": "azure-compliant-uvm"}]}]}))
+        self.key = {**self.key, "name": self.key["name"] + "-aci"}
+        self.lab.create(self.key["name"], policy=policy)
 
     def serve_kds(self, status=200):
         self.services.routes[f"/vcek/v1/Milan/{self.chip}"] = (status, der(self.thim["vcekCert"]))
@@ -224,3 +239,25 @@ def test_a_wrong_order_is_a_wrong_configuration(guest):
     done = skrfs("attest", "--config", conf, check=False, env=guest.double.env)
     assert done.returncode != 0
     assert "certificates" in done.stderr and "kds" in done.stderr
+
+
+def test_a_container_shows_what_its_utility_vm_is(guest):
+    """Endorsements go along from the security context; without them the key is refused, and it is said what lacks."""
+    guest.put_context(guest.thim)
+    guest.want_container()
+    made = guest.mount("context")
+    assert made.error("keys/mine") == "EKEYREJECTED"
+    why = made.why("mine")
+    assert "no endorsements of a utility VM" in why, why
+    guest.put_endorsement()
+    claims = json.loads(skrfs("attest", "--config", guest.conf("context"), env=guest.double.env).stdout)
+    assert claims["x-ms-compliance-status"] == "azure-compliant-uvm"
+    reads(guest.mount("context"), "context")
+
+
+def test_a_forged_endorsement_is_refused(guest):
+    guest.put_context(guest.thim)
+    guest.put_endorsement(change=1)
+    made = guest.mount("context")
+    assert made.error("keys/mine") == "EKEYREJECTED"
+    assert "the attestation service has a policy that refuses this machine's evidence" in made.why("mine")
