@@ -112,24 +112,31 @@ static int get_all(
     return skrfs_random(pki->td_secret, sizeof(pki->td_secret), err);
 }
 
-int skrfs_lab_hardware_load(
-        const char *lab_dir, struct skrfs_lab_hardware **ret_hardware, struct skrfs_error *err) {
+static int load(const char *lab_dir, struct skrfs_lab_pki *pki, struct skrfs_error *err) {
     char path[PATH_MAX];
     skrfs_autobuf text = SKRFS_BUF(HARDWARE_MAX);
     skrfs_autojson *json = NULL;
     (void)snprintf(path, sizeof(path), "%s/" FILE_NAME, lab_dir);
-    SKRFS_CLEANUP(skrfs_lab_hardware_free_p)
+    if (skrfs_file_read(path, &text, err) < 0 ||
+            skrfs_json_parse(skrfs_buf_text(&text), text.len, HARDWARE_MAX, &json, err) < 0 ||
+            get_all(json, pki, err) < 0)
+        return skrfs_wrap(err, "%s", path);
+    return 0;
+}
+
+int skrfs_lab_hardware_load(
+        const char *lab_dir, struct skrfs_lab_hardware **ret_hardware, struct skrfs_error *err) {
     struct skrfs_lab_hardware *hardware = calloc(1, sizeof(*hardware));
     if (!hardware)
         return skrfs_fail_memory(err);
     hardware->pki = calloc(1, sizeof(*hardware->pki));
     if (!hardware->pki)
-        return skrfs_fail_memory(err);
-    if (skrfs_file_read(path, &text, err) < 0 ||
-            skrfs_json_parse(skrfs_buf_text(&text), text.len, HARDWARE_MAX, &json, err) < 0 ||
-            get_all(json, hardware->pki, err) < 0)
-        return skrfs_wrap(err, "%s", path);
-    *ret_hardware = skrfs_take(hardware);
+        (void)skrfs_fail_memory(err);
+    if (!hardware->pki || load(lab_dir, hardware->pki, err) < 0) {
+        skrfs_lab_hardware_free(hardware);
+        return -1;
+    }
+    *ret_hardware = hardware;
     return 0;
 }
 

@@ -336,7 +336,8 @@ static void tells_why_evidence_is_refused(void **state) {
     SKRFS_CLEANUP(skrfs_cloud_free_p) struct skrfs_cloud *cloud = NULL;
     new_cloud(&server, &cloud);
     assert_fails(attest(cloud, &evidence, NULL, &err), err, SKRFS_CLASS_REJECTED,
-            "has a policy that refuses this machine's evidence: PolicyEvaluationError: Native operation "
+            "has a policy that refuses this machine's evidence: PolicyEvaluationError: Native "
+            "operation "
             "failed?secure boot (HTTP "
             "400, request id r-9)");
     assert_false(err.retryable);
