@@ -18,11 +18,11 @@ struct reading {
     struct skrfs_error *err;
 };
 
-static int fail_at(const struct reading *reading, size_t index, const char *member,
+static int(fail_at)(const struct reading *reading, size_t index, const char *member,
         const char *format, ...) SKRFS_PRINTF(4, 5);
 
 /* At a member of an element, or at the element itself where it lacks the member. */
-static int fail_at(
+static int(fail_at)(
         const struct reading *reading, size_t index, const char *member, const char *format, ...) {
     struct mystikos_place place = {1, 1};
     char text[400];
@@ -37,6 +37,8 @@ static int fail_at(
             place.column, text);
     return -1;
 }
+
+#define fail_at(...) skrfs_minus_one((fail_at)(__VA_ARGS__))
 
 static bool is_made_of(const char *text, const char *more, size_t max) {
     size_t len = strlen(text);
@@ -56,8 +58,11 @@ static int take(const struct reading *reading, size_t index, const struct skrfs_
         return fail_at(reading, index, NULL, "\"%s\" is missing", member);
     if (!text || !*text)
         return fail_at(reading, index, member, "\"%s\" is a text that is not empty", member);
-    *ret_text = strdup(text);
-    return *ret_text ? 0 : skrfs_fail_memory(reading->err);
+    char *copy = strdup(text);
+    if (!copy)
+        return skrfs_fail_memory(reading->err);
+    *ret_text = copy;
+    return 0;
 }
 
 /* Plain names behind slashes: what is meant by the others depends on where one stands. */

@@ -8,8 +8,12 @@ struct walk {
     const char *at, *end;
 };
 
+static bool is_blank(char octet) {
+    return octet == ' ' || octet == '\t' || octet == '\r' || octet == '\n';
+}
+
 static void pass_blanks(struct walk *walk) {
-    while (walk->at < walk->end && memchr(" \t\r\n", *walk->at, 4))
+    while (walk->at < walk->end && is_blank(*walk->at))
         walk->at++;
 }
 
