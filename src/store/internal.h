@@ -152,6 +152,10 @@ void waiters_answer(struct skrfs_store *store, struct waiter_list *list,
 void waiters_take(
         struct skrfs_store *store, struct entry *entry, int format, struct waiter_list *list);
 
+/* Moves those whose deadline is not after this one onto `list`. */
+void waiters_take_due(struct skrfs_store *store, struct entry *entry, uint64_t deadline_ns,
+        struct waiter_list *list);
+
 /* timer.c */
 int timer_start(struct skrfs_store *store, struct skrfs_error *err) SKRFS_MUST_CHECK;
 

@@ -68,6 +68,18 @@ void waiters_take(
     }
 }
 
+void waiters_take_due(struct skrfs_store *store, struct entry *entry, uint64_t deadline_ns,
+        struct waiter_list *list) {
+    struct skrfs_waiter *waiter, *next;
+    for (waiter = TAILQ_FIRST(&entry->waiters); waiter; waiter = next) {
+        next = TAILQ_NEXT(waiter, at_entry);
+        if (waiter->deadline_ns > deadline_ns)
+            continue;
+        waiter_unlink(store, waiter);
+        TAILQ_INSERT_TAIL(list, waiter, at_entry);
+    }
+}
+
 void waiters_answer(struct skrfs_store *store, struct waiter_list *list,
         struct skrfs_generation *generation, struct skrfs_secret *bytes,
         const struct skrfs_error *err) {

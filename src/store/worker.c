@@ -19,11 +19,14 @@ static uint64_t latest_deadline(const struct entry *entry) {
 }
 
 /* A fetch that gives up a little before its waiters do can still tell them at which step. */
+static uint64_t margin_of(const struct entry *entry) {
+    uint64_t margin = entry->record->key->deadline_ns / 20;
+    return margin < SKRFS_SECOND_NS / 2 ? margin : SKRFS_SECOND_NS / 2;
+}
+
 static uint64_t fetch_deadline(const struct entry *entry) {
-    uint64_t latest = latest_deadline(entry), margin = entry->record->key->deadline_ns / 20;
-    if (margin > SKRFS_SECOND_NS / 2)
-        margin = SKRFS_SECOND_NS / 2;
-    return latest == SKRFS_NEVER_NS ? latest : latest - margin;
+    uint64_t latest = latest_deadline(entry);
+    return latest == SKRFS_NEVER_NS ? latest : latest - margin_of(entry);
 }
 
 /* What one fetch needs, copied so that it needs no lock. */
@@ -59,15 +62,29 @@ static void fail_all(
     waiters_answer(store, &list, NULL, NULL, &err);
 }
 
+/* Drops the lock. Time ran out for those who were there when the fetch began; who came later has
+ * some left, and another fetch. False when there is nobody of the kind. */
+static bool fail_due(struct skrfs_store *store, struct entry *entry, uint64_t deadline_ns,
+        const struct skrfs_error *cause) {
+    struct waiter_list list = TAILQ_HEAD_INITIALIZER(list);
+    if (cause->kind != SKRFS_CLASS_TIMEOUT || skrfs_now_ns() < deadline_ns ||
+            fetch_deadline(entry) <= deadline_ns)
+        return false;
+    waiters_take_due(store, entry, deadline_ns + margin_of(entry), &list);
+    entry->fetch_wanted = true;
+    waiters_answer(store, &list, NULL, NULL, cause);
+    return true;
+}
+
 /* Drops the lock. */
-static int unlocked_fetch(struct skrfs_store *store, struct entry *entry,
+static int unlocked_fetch(struct skrfs_store *store, struct entry *entry, uint64_t deadline_ns,
         struct skrfs_fetched *fetched, struct skrfs_error *err) {
     skrfs_autofree struct skrfs_trace *trace = calloc(1, sizeof *trace);
     const char *version = entry_version(entry);
     struct job job = {.key = (size_t)(entry->record - store->records),
             .format = entry->format,
             .has_version = version,
-            .deadline_ns = fetch_deadline(entry)};
+            .deadline_ns = deadline_ns};
     if (version)
         memcpy(job.version, version, strnlen(version, sizeof job.version - 1));
     if (!trace)
@@ -93,13 +110,14 @@ static void attempt(struct skrfs_store *store, struct entry *entry) {
     entry->fetch_wanted = false;
     if (TAILQ_EMPTY(&entry->waiters))
         return;
-    int rc = unlocked_fetch(store, entry, &fetched, &err);
+    uint64_t deadline_ns = fetch_deadline(entry);
+    int rc = unlocked_fetch(store, entry, deadline_ns, &fetched, &err);
     if (rc == 0 && epoch != entry->epoch)
         entry->fetch_wanted = true;
     else if (rc == 0)
         rc = entry_install(store, entry, &fetched, &err);
     fetched_done(&fetched);
-    if (rc == 0)
+    if (rc == 0 || fail_due(store, entry, deadline_ns, &err))
         return;
     entry_remember(entry, &err);
     if (!entry_may_be_stale(entry, err.kind))

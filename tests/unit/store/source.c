@@ -57,6 +57,7 @@ static int produce(struct source *source, const char *version, struct skrfs_fetc
     pthread_cond_broadcast(&source->moved);
     if (source->fails) {
         *err = source->error;
+        source->fails = source->failures == 0 || --source->failures > 0;
         return -1;
     }
     snprintf(ret_fetched->version, sizeof ret_fetched->version, "%s",

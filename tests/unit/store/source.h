@@ -14,6 +14,7 @@ struct source {
     bool held; /* fetches wait until let go */
     unsigned running, fetches, encodes, publics;
     bool fails;
+    unsigned failures; /* so many, then it is well; 0: no end to them */
     struct skrfs_error error;
     const char *version;
     const char *plain;

@@ -150,6 +150,29 @@ static void test_deadline(void **state) {
     skrfs_store_free(store);
 }
 
+/* Who joins a fetch late has time left when that of the first one is over, and gets the key. */
+static void test_deadlines_are_ones_own(void **state) {
+    struct skrfs_store_key key = {
+            .name = "k", .refresh_ns = SKRFS_NEVER_NS, .deadline_ns = 3 * SKRFS_SECOND_NS};
+    struct source source;
+    struct skrfs_store *store = new_store(&source, &key, 1);
+    struct reader first, second;
+    (void)state;
+    hold(&source, true);
+    set_failure(&source, SKRFS_CLASS_TIMEOUT, 0);
+    source.failures = 1;
+    begin(store, NULL, SKRFS_FORMAT_PEM, &first);
+    wait_running(&source, 1);
+    (void)skrfs_sleep_until(skrfs_now_ns() + 1500 * SKRFS_MILLISECOND_NS, SKRFS_NEVER_NS);
+    begin(store, NULL, SKRFS_FORMAT_PEM, &second);
+    assert_failed(&first, SKRFS_CLASS_TIMEOUT, "no answer within 3 s");
+    hold(&source, false);
+    assert_read(&second, "pem:v1:first");
+    assert_int_equal(count_of(&source, &source.fetches), 2);
+    close_reader(&second);
+    skrfs_store_free(store);
+}
+
 static void test_deadline_serves_stale(void **state) {
     struct skrfs_store_key key = {
             .name = "k", .stale_ns = SKRFS_NEVER_NS, .deadline_ns = 100 * SKRFS_MILLISECOND_NS};
@@ -219,6 +242,7 @@ int main(void) {
             cmocka_unit_test(test_past_stale_is_expired),
             cmocka_unit_test(test_own_expiry),
             cmocka_unit_test(test_deadline),
+            cmocka_unit_test(test_deadlines_are_ones_own),
             cmocka_unit_test(test_deadline_serves_stale),
             cmocka_unit_test(test_wipe),
             cmocka_unit_test(test_wipe_during_fetch),
