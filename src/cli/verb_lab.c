@@ -109,7 +109,7 @@ const struct skrfs_verb skrfs_verb_lab_up = {
         .details = "Starts an emulated attestation service, key vault and confidential VM on "
                    "loopback, with signing\n"
                    "roots of its own, and prints the path of a configuration that uses them.",
-        .page = "skrfs-lab(8)",
+        .page = "skrfs-lab(1)",
         .options = up_options,
         .option_count = SKRFS_ARRAY_LEN(up_options),
         .options_size = sizeof(struct lab_options),
@@ -121,7 +121,7 @@ const struct skrfs_verb skrfs_verb_lab_down = {
         .summary = "end the lab and remove its folder",
         .operands = "",
         .details = "Ends the processes of the lab and removes its folder, with all keys in it.",
-        .page = "skrfs-lab(8)",
+        .page = "skrfs-lab(1)",
         .options = down_options,
         .option_count = SKRFS_ARRAY_LEN(down_options),
         .options_size = sizeof(struct lab_options),

@@ -1,4 +1,4 @@
-/* The lab's own interface, for tests: counters, faults, settings. Described at the top of lab.h. */
+/* The lab's own interface, for tests: counters, faults, settings. Described in skrfs-lab(1). */
 #include "faults.h"
 
 #include <string.h>

@@ -4,30 +4,13 @@
  *
  * Its folder holds skrfs.conf (ready to use, with the drop-in folder skrfs.conf.d), ca.pem (the one
  * root of its TLS and its released keys), event-log, hcl-2600.bin (the HCL report in the size that
- * Azure's have, which no index of swtpm holds), lab.json (addresses for programs), lab.log, pid and
- * swtpm.pid. Keys are in memory alone: a lab that comes up is empty.
+ * Azure's have, which no index of swtpm holds), hardware.json, lab.json (addresses, the
+ * application's ids and where its credentials are), client-secret, client-certificate.pem,
+ * federated-token (written anew each quarter of an hour), identity-header, arc/ (key files of Arc's
+ * challenges), lab.log, pid and swtpm.pid. Keys are in memory alone: a lab that comes up is empty.
  *
- * Identities: the machine's own; user-assigned ones by client id
- * 1ab00000-0000-4000-8000-0000000000b2 (may release) and ...d2 (may read only).
- *
- * For tests the lab can be asked and told, on the metadata service's port, and only there:
- *
- *   GET /lab/counters      {"imds-token": n, "thim": n, "tdquote": n, "attest": n, "release": n,
- * "get": n, "create": n, "import": n, "update": n, "list": n, "versions": n, "rotate": n}: requests
- * seen at each place, refused ones too. POST /lab/faults       one fault, put behind those that
- * wait: {"at": place, "times": how often (1; -1: for ever), "status": HTTP status, "code": "...",
- * "message": "...", "retry_after": s, "delay_ms": ms before the answer, "do": "..."}. Without
- * "status" the request is answered, late or wrongly. "do" is one of: the transport's: reset,
- * half-body, garbage, oversize, no-answer; of a release: other-key, other-version, other-nonce,
- * other-enc, other-kek, other-public, wrong-inner-key, short-cipher (all rightly signed),
- * other-signer (an unknown authority's), expired-leaf, other-host, bad-signature; of an
- * attestation: other-nonce, other-kek, other-signer, bad-signature (in the sealed token), bad-tag,
- * wrong-inner-key (of the seal); of THIM: stale-vcek (the same chip's, for older firmware). DELETE
- * /lab/faults     takes all waiting faults away. POST /lab/settings     any of {"token_life_s": s,
- * "access_life_s": s, "throttle": b, "release_role": b (of the machine's identities), "identity": b
- * (whether there is one of the machine's own), "compliance": "azure-compliant-cvm" or what the
- * token shall say instead, "reset": b (begin with what the lab came up with)}. Other members are
- * refused.
+ * What other clients need, and the interface for tests on the metadata service's port (counters,
+ * faults, settings), is described in skrfs-lab(1).
  *
  * Both functions are for one thread; `up` forks, and the child is the lab. */
 #ifndef SKRFS_LAB_LAB_H
