@@ -361,6 +361,10 @@ static void transport_breaks_when_told_to(void **state) {
     assert_int_equal(list_with("{\"at\":\"list\",\"do\":\"reset\"}"), 0);
     assert_int_equal(list_with("{\"at\":\"list\",\"do\":\"half-body\"}"), 0);
     assert_int_equal(list_with("{\"at\":\"list\",\"do\":\"no-answer\"}"), 0);
+    assert_int_equal(list_with("{\"at\":\"list\",\"cut_at\":0}"), 0);
+    assert_int_equal(list_with("{\"at\":\"list\",\"cut_at\":1000000}"), 0);
+    assert_int_equal(list_with("{\"at\":\"list\",\"stall_at\":3}"), 0);
+    assert_int_equal(list_with("{\"at\":\"list\",\"status\":307,\"location\":\"https://x\"}"), 307);
     assert_int_equal(list_with("{\"at\":\"list\",\"do\":\"garbage\"}"), 200);
     assert_int_equal(list_with("{\"at\":\"list\",\"do\":\"oversize\"}"), 200);
     assert_int_equal(list_with("{\"at\":\"get\",\"status\":500}"), 200);

@@ -298,6 +298,57 @@ static void vault_throttles_and_hsm_does_not(void **state) {
         assert_int_equal(call_json(lab, &call, NULL), i < 20 ? 200 : 429);
 }
 
+/* A deleted key keeps its name, can be had back, and is gone when it is purged. */
+static void deletion_is_soft(void **state) {
+    struct skrfs_lab *lab = *state;
+    static const struct row rows[] = {
+            {HSM, "POST", "/keys/gone/create", V, B, "{\"kty\":\"oct-HSM\"}", 200, "oct-HSM"},
+            {HSM, "DELETE", "/keys/gone/0123", V, B, NULL, 405, "MethodNotAllowed"},
+            {HSM, "DELETE", "/keys/gone", V, B, NULL, 200, "/deletedkeys/gone\""},
+            {HSM, "DELETE", "/keys/gone", V, B, NULL, 404, "KeyNotFound"},
+            {HSM, "GET", "/keys/gone", V, B, NULL, 404, "recently deleted"},
+            {HSM, "POST", "/keys/gone/release", V, B, "{\"target\":\"x\"}", 404, "KeyNotFound"},
+            {HSM, "POST", "/keys/gone/create", V, B, "{\"kty\":\"oct-HSM\"}", 409,
+                    "ObjectIsDeletedButRecoverable"},
+            {HSM, "PUT", "/keys/gone", V, B, "{\"key\":{\"kty\":\"oct\",\"k\":\"AAEC\"}}", 409,
+                    "Conflict"},
+            {HSM, "GET", "/deletedkeys", V, B, NULL, 200, "scheduledPurgeDate"},
+            {HSM, "GET", "/deletedkeys/gone", V, B, NULL, 200, "recoveryId"},
+            {HSM, "GET", "/deletedkeys/none", V, B, NULL, 404, "KeyNotFound"},
+            {HSM, "POST", "/deletedkeys/gone/recover", V, B, NULL, 200, "oct-HSM"},
+            {HSM, "POST", "/deletedkeys/gone/recover", V, B, NULL, 404, "KeyNotFound"},
+            {HSM, "GET", "/keys/gone", V, B, NULL, 200, "oct-HSM"},
+            {HSM, "DELETE", "/keys/gone", V, B, NULL, 200, "deletedDate"},
+            {HSM, "DELETE", "/deletedkeys/gone", V, B, NULL, 204, ""},
+            {HSM, "DELETE", "/deletedkeys/gone", V, B, NULL, 404, "KeyNotFound"},
+            {HSM, "POST", "/keys/gone/create", V, B, "{\"kty\":\"oct-HSM\"}", 200, "oct-HSM"},
+    };
+    run_rows(lab, rows, SKRFS_ARRAY_LEN(rows));
+}
+
+/* The identity that may read gets what reading is, and a refusal that names the action. */
+static void readers_only_read(void **state) {
+    struct skrfs_lab *lab = *state;
+    char header[4096];
+    skrfs_autobuf token = SKRFS_BUF(4000);
+    assert_ok(skrfs_lab_access_token(lab, "https://vault.azure.net",
+                      "1ab00000-0000-4000-8000-0000000000d2", &token, &err),
+            err);
+    snprintf(header, sizeof(header), "Authorization=Bearer %s", skrfs_buf_text(&token));
+    const struct row rows[] = {
+            {VAULT, "GET", "/keys", V, header, NULL, 200, "value"},
+            {VAULT, "GET", "/keys/k", V, header, NULL, 200, "EC-HSM"},
+            {VAULT, "POST", "/keys/k/create", V, header, "{}", 403, "vaults/keys/create/action"},
+            {VAULT, "PUT", "/keys/k", V, header, "{}", 403, "vaults/keys/import/action"},
+            {VAULT, "PATCH", "/keys/k", V, header, "{}", 403, "vaults/keys/update/action"},
+            {VAULT, "POST", "/keys/k/rotate", V, header, "", 403, "vaults/keys/rotate/action"},
+            {VAULT, "POST", "/keys/k/release", V, header, "{}", 403, "vaults/keys/release/action"},
+            {VAULT, "DELETE", "/keys/k", V, header, NULL, 403, "vaults/keys/delete'"},
+            {VAULT, "DELETE", "/deletedkeys/k", V, header, NULL, 403, "vaults/keys/purge/action"},
+    };
+    run_rows(lab, rows, SKRFS_ARRAY_LEN(rows));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(vault_wants_a_token),
@@ -307,6 +358,8 @@ int main(void) {
             cmocka_unit_test(lists_come_in_pages),
             cmocka_unit_test(rotation_adds_a_version),
             cmocka_unit_test(imports_keep_the_key),
+            cmocka_unit_test(deletion_is_soft),
+            cmocka_unit_test(readers_only_read),
             cmocka_unit_test(vault_throttles_and_hsm_does_not),
     };
     return cmocka_run_group_tests_name("lab vault", tests, set_up, take_down);
