@@ -68,7 +68,8 @@ static int add_usage(
     if (add_extension(cert, ctx, NID_basic_constraints, "critical,CA:FALSE", err) < 0 ||
             add_extension(cert, ctx, NID_key_usage, usage, err) < 0)
         return -1;
-    return add_extension(cert, ctx, NID_ext_key_usage, "serverAuth", err);
+    return add_extension(
+            cert, ctx, NID_ext_key_usage, spec->purpose ? spec->purpose : "serverAuth", err);
 }
 
 static int add_alt_names(

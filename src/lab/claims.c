@@ -1,6 +1,9 @@
 /* Claims that several kinds of tokens have. */
 #include "claims.h"
 
+#include "jwt.h"
+#include "policies.h"
+
 #include <skrfs/base/encode.h>
 #include <skrfs/evidence/snp.h>
 #include <skrfs/evidence/tdx.h>
@@ -109,31 +112,34 @@ int skrfs_lab_tdx_claims(
     return skrfs_lab_hex_claims(claims, hex, SKRFS_ARRAY_LEN(hex), err);
 }
 
+int skrfs_lab_time_claims(const struct skrfs_lab_token_wish *wish, struct skrfs_json *claims,
+        struct skrfs_error *err) {
+    const struct {
+        const char *name;
+        int64_t number;
+    } list[] = {{"exp", wish->now_s + wish->life_s}, {"iat", wish->now_s}, {"nbf", wish->now_s}};
+    struct skrfs_json *value = NULL;
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(list); i++)
+        if (skrfs_json_pack(&value, err, "I", list[i].number) < 0 ||
+                skrfs_json_set(claims, list[i].name, value, err) < 0)
+            return -1;
+    if (skrfs_json_pack(&value, err, "s", wish->issuer) < 0)
+        return -1;
+    return skrfs_json_set(claims, "iss", value, err);
+}
+
 int skrfs_lab_registered_claims(const struct skrfs_lab_token_wish *wish, struct skrfs_json *claims,
         struct skrfs_error *err) {
-    uint8_t id[32];
-    char hex[2 * sizeof(id) + 1];
-    if (skrfs_random(id, sizeof(id), err) < 0)
+    uint8_t id[32], digest[32];
+    struct skrfs_json *hash = NULL, *version = NULL;
+    if (skrfs_lab_time_claims(wish, claims, err) < 0 || skrfs_random(id, sizeof(id), err) < 0 ||
+            skrfs_lab_hex_claims(claims, &(const struct hex_claim){"jti", id, sizeof(id)}, 1, err) <
+                    0 ||
+            skrfs_lab_policy_digest(digest, err) < 0 ||
+            skrfs_lab_base64_json(SKRFS_BASE64URL, (struct skrfs_bytes){digest, sizeof(digest)},
+                    &hash, err) < 0 ||
+            skrfs_json_set(claims, "x-ms-policy-hash", hash, err) < 0 ||
+            skrfs_json_pack(&version, err, "s", "1.0") < 0)
         return -1;
-    skrfs_hex_encode(id, sizeof(id), hex);
-    const struct {
-        const char *name, *text;
-        int64_t number;
-    } list[] = {
-            {"exp", NULL, wish->now_s + wish->life_s},
-            {"iat", NULL, wish->now_s},
-            {"nbf", NULL, wish->now_s},
-            {"iss", wish->issuer, 0},
-            {"jti", hex, 0},
-            {"x-ms-policy-hash", "wm9mHlvTU82e8UqoOy1Yj1FBRSNkfe99-69IYDq9eWs", 0},
-            {"x-ms-ver", "1.0", 0},
-    };
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(list); i++) {
-        struct skrfs_json *value = NULL;
-        int rc = list[i].text ? skrfs_json_pack(&value, err, "s", list[i].text)
-                              : skrfs_json_pack(&value, err, "I", list[i].number);
-        if (rc < 0 || skrfs_json_set(claims, list[i].name, value, err) < 0)
-            return -1;
-    }
-    return 0;
+    return skrfs_json_set(claims, "x-ms-ver", version, err);
 }

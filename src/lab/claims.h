@@ -9,7 +9,10 @@ int skrfs_lab_snp_claims(struct skrfs_bytes report, struct skrfs_json *claims,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_lab_tdx_claims(struct skrfs_bytes report, struct skrfs_json *claims,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* exp, iat, nbf, iss, jti and the service's own. */
+/* exp, iat, nbf, iss: all that the interface of 2018 had of these. */
+int skrfs_lab_time_claims(const struct skrfs_lab_token_wish *wish, struct skrfs_json *claims,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Those, jti and the service's own. */
 int skrfs_lab_registered_claims(const struct skrfs_lab_token_wish *wish, struct skrfs_json *claims,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* An array of one key to wrap to. */

@@ -1,7 +1,8 @@
 /* The attestation service. */
+#include "maa.h"
+
 #include "jwt.h"
 #include "proof.h"
-#include "state.h"
 
 #include <skrfs/base/clock.h>
 #include <skrfs/base/encode.h>
@@ -41,9 +42,8 @@ static struct skrfs_lab_token_wish wish_of(struct skrfs_lab *lab, enum skrfs_lab
             .key = lie ? lab->pki->maa_stranger : NULL};
 }
 
-/* Signs the claims, rightly or as the fault wants it; appended to `out`. */
-static int sign(struct skrfs_lab *lab, const struct skrfs_json *claims, enum skrfs_lab_deed deed,
-        struct skrfs_buf *out, struct skrfs_error *err) {
+int skrfs_lab_maa_sign(struct skrfs_lab *lab, const struct skrfs_json *claims,
+        enum skrfs_lab_deed deed, struct skrfs_buf *out, struct skrfs_error *err) {
     bool stranger = deed == SKRFS_LAB_OTHER_SIGNER;
     skrfs_autojson *header = NULL;
     size_t start = out->len;
@@ -84,7 +84,7 @@ static int attest_guest(struct skrfs_lab *lab, const struct skrfs_lab_request *r
     if (skrfs_lab_guest_decode(request->body, &guest, err) < 0 ||
             skrfs_lab_guest_check(&guest, &anchors, err) < 0 ||
             skrfs_lab_guest_claims(&guest, &wish, &claims, err) < 0 ||
-            sign(lab, claims, answer->deed, &token, err) < 0)
+            skrfs_lab_maa_sign(lab, claims, answer->deed, &token, err) < 0)
         return -1;
     return skrfs_lab_guest_seal(
             &guest, skrfs_buf_bytes(&token), seal_of(answer->deed), &answer->body, err);
@@ -105,7 +105,7 @@ static int attest_hardware(struct skrfs_lab *lab, enum skrfs_lab_proof_kind kind
             skrfs_lab_proof_claims(&proof, &wish, &claims, err) < 0)
         return -1;
     int result = proof.draft ? skrfs_lab_jwt_unsigned(claims, &token, err)
-                             : sign(lab, claims, answer->deed, &token, err);
+                             : skrfs_lab_maa_sign(lab, claims, answer->deed, &token, err);
     if (result < 0 || skrfs_json_pack(&json, err, "{s:s}", "token", skrfs_buf_text(&token)) < 0)
         return -1;
     return skrfs_json_print(json, false, &answer->body, err);
@@ -159,14 +159,20 @@ static const struct kind {
 };
 #define PREVIEW "2018-09-01-preview"
 
-static const struct kind *kind_of(const char *path) {
-    static const char prefix[] = "/attest/";
-    if (strncasecmp(path, prefix, strlen(prefix)) != 0)
-        return NULL;
+static const struct kind *kind_named(const char *name) {
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(kinds); i++)
-        if (strcasecmp(kinds[i].name, path + strlen(prefix)) == 0)
+        if (strcasecmp(kinds[i].name, name) == 0)
             return &kinds[i];
     return NULL;
+}
+
+/* The preview had Open Enclave's reports below a folder of their own. */
+static const struct kind *kind_of(const char *path) {
+    static const char prefix[] = "/attest/", old[] = "/attest/Tee/OpenEnclave";
+    if (strcasecmp(path, old) == 0)
+        return kind_named("OpenEnclave");
+    return strncasecmp(path, prefix, strlen(prefix)) == 0 ? kind_named(path + strlen(prefix))
+                                                          : NULL;
 }
 
 static bool knows_version(const struct kind *kind, const char *version) {
@@ -176,28 +182,24 @@ static bool knows_version(const struct kind *kind, const char *version) {
     return false;
 }
 
-/* 2018-09-01-preview alone asks who calls. */
-static bool may_call(const struct skrfs_lab_request *request, const char *version) {
-    const char *authorization = skrfs_lab_header(request, "Authorization");
-    return strcmp(version, PREVIEW) != 0 ||
-           (authorization && strncasecmp(authorization, "Bearer ", 7) == 0);
+bool skrfs_lab_maa_knows(const char *kind, const char *version) {
+    const struct kind *known = kind_named(kind);
+    return known && knows_version(known, version);
 }
 
-/* False when it is refused already. */
-static bool check_call(const struct kind *kind, const struct skrfs_lab_request *request,
-        struct skrfs_lab_answer *answer) {
+/* False when it is refused already. 2018-09-01-preview alone asks who calls. */
+static bool check_call(struct skrfs_lab *lab, const struct kind *kind,
+        const struct skrfs_lab_request *request, struct skrfs_lab_answer *answer) {
     const char *version = skrfs_lab_query(request, "api-version");
     const char *type = skrfs_lab_header(request, "Content-Type");
     if (!knows_version(kind, version))
         (void)skrfs_lab_refuse(answer, 400, "InvalidParameter",
                 version ? "The api-version is not supported" : "The api-version is missing");
-    else if (!may_call(request, version))
-        (void)skrfs_lab_refuse(answer, 401, "Unauthorized", "The request has no access token");
     else if (!type || strncmp(type, "application/json", 16) != 0)
         (void)skrfs_lab_refuse(
                 answer, 415, "UnsupportedMediaType", "The body must be application/json");
     else
-        return true;
+        return strcmp(version, PREVIEW) != 0 || skrfs_lab_maa_authorize(lab, request, answer);
     return false;
 }
 
@@ -209,7 +211,8 @@ static void attest(struct skrfs_lab *lab, const struct kind *kind,
         (void)skrfs_lab_refuse(answer, 405, "MethodNotAllowed", "The method is not allowed");
         return;
     }
-    if (!skrfs_lab_enter(lab, SKRFS_LAB_AT_ATTEST, answer) || !check_call(kind, request, answer))
+    if (!skrfs_lab_enter(lab, SKRFS_LAB_AT_ATTEST, answer) ||
+            !check_call(lab, kind, request, answer))
         return;
     bool preview = strcmp(skrfs_lab_query(request, "api-version"), PREVIEW) == 0;
     int result = skrfs_lab_proof_kind(kind->name, &proof)
@@ -225,12 +228,12 @@ void skrfs_lab_maa(struct skrfs_lab *lab, const struct skrfs_lab_request *reques
         struct skrfs_lab_answer *answer) {
     bool get = strcmp(request->method, "GET") == 0;
     const struct kind *kind = kind_of(request->path);
-    if (get && strcmp(request->path, "/certs") == 0)
+    if (get && strcasecmp(request->path, "/certs") == 0)
         describe(lab, answer, certs_json);
-    else if (get && strcmp(request->path, "/.well-known/openid-configuration") == 0)
+    else if (get && strcasecmp(request->path, "/.well-known/openid-configuration") == 0)
         describe(lab, answer, oidc_json);
     else if (kind)
         attest(lab, kind, request, answer);
-    else
+    else if (!skrfs_lab_maa_policies(lab, request, answer))
         (void)skrfs_lab_refuse(answer, 404, "NotFound", "The resource was not found");
 }

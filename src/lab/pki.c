@@ -172,7 +172,9 @@ static int make_intel_and_vtpm(struct skrfs_lab_pki *pki, struct skrfs_error *er
 static int make_uvm(struct skrfs_lab_pki *pki, struct skrfs_error *err) {
     struct skrfs_cert_spec root = {
             .common_name = "Supply Chain Root CA (skrfs lab)", .authority = true, .days = 365};
-    struct skrfs_cert_spec uvm = {.common_name = "ContainerPlat (skrfs lab)", .days = 365};
+    struct skrfs_cert_spec uvm = {.common_name = "ContainerPlat (skrfs lab)",
+            .purpose = "1.3.6.1.4.1.311.76.59.1.2", /* as in endorsements of utility VMs */
+            .days = 365};
     if (make_ec(&pki->uvm_root, SKRFS_P384, NULL, &root, err) < 0)
         return -1;
     return make_ec(&pki->uvm, SKRFS_P384, &pki->uvm_root, &uvm, err);

@@ -35,7 +35,9 @@ struct skrfs_lab_proof {
     struct skrfs_lab_data runtime, init;
     struct skrfs_buf nonce; /* text; a number's digits as they were sent */
     bool draft;             /* asked with a policy of its own: the token is unsigned */
+    bool preview;           /* in the shape of 2018-09-01-preview, which had its own claims */
     int64_t uvm_svn;        /* found by the check: of the endorsed utility VM; -1: none */
+    bool real;              /* found by the check: made by real hardware, not by the lab's */
 };
 void skrfs_lab_proof_init(struct skrfs_lab_proof *proof);
 void skrfs_lab_proof_done(struct skrfs_lab_proof *proof);
@@ -58,9 +60,12 @@ int skrfs_lab_proof_claims(const struct skrfs_lab_proof *proof,
         const struct skrfs_lab_token_wish *wish, struct skrfs_json **ret_claims,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 
-/* cose.c: what a utility VM's endorsement (COSE_Sign1, RFC 9052) says. REJECTED unless its
- * signature holds and its chain ends in the lab's or Microsoft's root. */
+/* endorsement.c: what a utility VM's endorsement (COSE_Sign1) says. REJECTED unless its signature
+ * holds, by a key for that purpose whose chain ends in the lab's or Microsoft's root and has the
+ * certificate that its issuer (did:x509) names. */
 struct skrfs_lab_endorsement {
+    bool real;   /* Microsoft's own, not the lab's */
+    bool is_uvm; /* in the feed of utility VMs; otherwise the rest is not set */
     uint8_t measurement[48];
     int64_t svn;
 };

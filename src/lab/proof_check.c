@@ -1,21 +1,8 @@
 #include "proof.h"
-#include "roots.h"
+#include "refuse.h"
+#include "verify.h"
 
-#include <skrfs/evidence/sgx.h>
-#include <skrfs/evidence/snp.h>
-#include <skrfs/evidence/tdx.h>
 #include <string.h>
-
-static int refused(struct skrfs_error *err, const char *why) {
-    return skrfs_fail(err, SKRFS_CLASS_REJECTED, "%s", why);
-}
-
-/* A failure of a parser or a signature is a refusal here. */
-static int refuse_as(struct skrfs_error *err, const char *what) {
-    if (err->kind != SKRFS_CLASS_NO_MEMORY)
-        err->kind = SKRFS_CLASS_REJECTED;
-    return skrfs_wrap(err, "%s", what);
-}
 
 /* SHA-256 of the data is the first half of `field`; nothing sent is nothing to compare. */
 static int check_digest(const struct skrfs_lab_data *data, const uint8_t field[32], const char *why,
@@ -25,76 +12,51 @@ static int check_digest(const struct skrfs_lab_data *data, const uint8_t field[3
         return 0;
     if (skrfs_hash(SKRFS_SHA256, data->octets.data, data->octets.len, digest, err) < 0)
         return -1;
-    return skrfs_equal(digest, field, sizeof(digest)) ? 0 : refused(err, why);
+    return skrfs_equal(digest, field, sizeof(digest)) ? 0 : skrfs_lab_rejected(err, "%s", why);
 }
 
 static const char not_runtime[] = "runtimeData is not what the report was made over";
 static const char not_init[] = "initTimeData is not what the report names";
 
-static int snp_chain(const struct skrfs_lab_proof *proof, const struct skrfs_chain *own,
-        struct skrfs_chain **ret_chain, struct skrfs_error *err) {
-    skrfs_autochain *chain = NULL;
-    if (skrfs_chain_from_pem(skrfs_buf_text(&proof->chain), proof->chain.len, &chain, err) < 0 ||
-            skrfs_chain_verify_links(chain, err) < 0)
-        return refuse_as(err, "VcekCertChain");
-    if (skrfs_chain_len(chain) != 3)
-        return refused(err, "VcekCertChain is not VCEK or VLEK, ASK and ARK");
-    if (!skrfs_lab_root_is(chain, own, SKRFS_LAB_AMD))
-        return refused(err, "VcekCertChain does not end in the processor maker's root");
-    *ret_chain = skrfs_take(chain);
-    return 0;
-}
-
 /* Each endorsement must hold; the one that names this report's measurement makes the utility VM a
- * known one. */
+ * known one. The lab's own word counts for the lab's own processors alone. */
 static int check_endorsements(struct skrfs_lab_proof *proof, const struct skrfs_snp *snp,
         const struct skrfs_chain *own, struct skrfs_error *err) {
+    proof->uvm_svn = -1;
     for (size_t i = 0; i < proof->uvm_count; i++) {
         struct skrfs_lab_endorsement endorsement;
         if (skrfs_lab_endorsement_read(skrfs_buf_bytes(&proof->uvm[i]), own, &endorsement, err) < 0)
-            return refuse_as(err, "Endorsements");
-        if (memcmp(endorsement.measurement, snp->measurement, sizeof(snp->measurement)) == 0)
+            return skrfs_lab_refuse_as(err, "Endorsements");
+        if (endorsement.is_uvm && endorsement.real == proof->real &&
+                memcmp(endorsement.measurement, snp->measurement, sizeof(snp->measurement)) == 0)
             proof->uvm_svn = endorsement.svn;
     }
     if (proof->uvm_count > 0 && proof->uvm_svn < 0)
-        return refused(err, "Endorsements: none is of the report's launch measurement");
+        return skrfs_lab_rejected(err, "Endorsements: none is of the report's launch measurement");
     return 0;
 }
 
 static int check_snp(struct skrfs_lab_proof *proof, const struct skrfs_lab_anchors *anchors,
         struct skrfs_error *err) {
-    struct skrfs_bytes report = skrfs_buf_bytes(&proof->report);
-    skrfs_autochain *chain = NULL;
     struct skrfs_snp snp;
-    if (skrfs_snp_parse(report, &snp, err) < 0)
-        return refuse_as(err, "SnpReport");
-    if (snp_chain(proof, anchors->ark, &chain, err) < 0)
+    if (skrfs_lab_snp_verify(skrfs_buf_bytes(&proof->report), skrfs_buf_bytes(&proof->chain),
+                anchors->ark, &snp, &proof->real, err) < 0 ||
+            check_digest(&proof->runtime, snp.report_data, not_runtime, err) < 0)
         return -1;
-    if (skrfs_snp_check_certificate(&snp, chain, err) < 0 ||
-            skrfs_snp_verify(report, chain, err) < 0)
-        return refuse_as(err, "SnpReport");
-    if (check_digest(&proof->runtime, snp.report_data, not_runtime, err) < 0 ||
-            check_digest(&proof->init, snp.host_data, not_init, err) < 0)
+    /* The policy of a confidential container, whose digest host data is, is no JSON: it cannot be
+     * sent here. */
+    if (proof->init.type == SKRFS_LAB_BINARY)
+        return skrfs_lab_rejected(err, "initTimeData must be JSON for an SNP guest");
+    if (check_digest(&proof->init, snp.host_data, not_init, err) < 0)
         return -1;
     return check_endorsements(proof, &snp, anchors->uvm, err);
 }
 
-static int check_intel_root(const struct skrfs_chain *chain,
-        const struct skrfs_lab_anchors *anchors, struct skrfs_error *err) {
-    if (!skrfs_lab_root_is(chain, anchors->tdx, SKRFS_LAB_INTEL))
-        return refused(err, "the quote's certificates do not end in the processor maker's root");
-    return 0;
-}
-
 static int check_tdx(struct skrfs_lab_proof *proof, const struct skrfs_lab_anchors *anchors,
         struct skrfs_error *err) {
-    struct skrfs_bytes bytes = skrfs_buf_bytes(&proof->report);
-    skrfs_autochain *chain = NULL;
     struct skrfs_td_quote quote;
-    if (skrfs_td_quote_parse(bytes, &quote, err) < 0 ||
-            skrfs_td_quote_verify_chain(bytes, &quote, &chain, err) < 0)
-        return refuse_as(err, "quote");
-    if (check_intel_root(chain, anchors, err) < 0 ||
+    if (skrfs_lab_td_verify(
+                skrfs_buf_bytes(&proof->report), anchors->tdx, &quote, &proof->real, err) < 0 ||
             check_digest(&proof->runtime, quote.report_data, not_runtime, err) < 0)
         return -1;
     return check_digest(&proof->init, quote.mrconfigid, not_init, err);
@@ -102,13 +64,9 @@ static int check_tdx(struct skrfs_lab_proof *proof, const struct skrfs_lab_ancho
 
 static int check_sgx(struct skrfs_lab_proof *proof, const struct skrfs_lab_anchors *anchors,
         struct skrfs_error *err) {
-    struct skrfs_bytes bytes = skrfs_buf_bytes(&proof->report);
-    skrfs_autochain *chain = NULL;
     struct skrfs_sgx_quote quote;
-    if (skrfs_sgx_quote_parse(bytes, &quote, err) < 0 ||
-            skrfs_sgx_quote_verify(bytes, &quote, &chain, err) < 0)
-        return refuse_as(err, "quote");
-    if (check_intel_root(chain, anchors, err) < 0 ||
+    if (skrfs_lab_sgx_verify(
+                skrfs_buf_bytes(&proof->report), anchors->tdx, &quote, &proof->real, err) < 0 ||
             check_digest(&proof->runtime, quote.report_data, not_runtime, err) < 0)
         return -1;
     return check_digest(&proof->init, quote.config_id, not_init, err);

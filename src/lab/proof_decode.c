@@ -1,3 +1,4 @@
+#include "policies.h"
 #include "proof.h"
 
 #include <skrfs/base/encode.h>
@@ -120,17 +121,18 @@ static int need_octets(const struct skrfs_json *json, const char *name, struct s
     return 0;
 }
 
-/* {"data": base64url, "dataType": "JSON" or "Binary"}; the side-car sends both empty for none. */
+/* {"data": base64url, "dataType": "JSON" or "Binary"}. Clients send empty data for none: the
+ * side-car with an empty type, Azure's guest SDK with type JSON. */
 static int read_data(const struct skrfs_json *json, const char *name, struct skrfs_lab_data *data,
         struct skrfs_error *err) {
     const struct skrfs_json *value = skrfs_json_get(json, name);
     const char *type = NULL;
-    if (!value)
+    if (!value || skrfs_json_kind(value) == SKRFS_JSON_NULL)
         return 0;
     if (skrfs_json_need_base64(value, "data", SKRFS_BASE64_ANY, &data->octets, err) < 0 ||
             skrfs_json_want_string(value, "dataType", &type, err) < 0)
         return skrfs_wrap(err, "%s", name);
-    if (data->octets.len == 0 && (!type || !*type))
+    if (data->octets.len == 0)
         return 0;
     if (!type || (strcasecmp(type, "JSON") != 0 && strcasecmp(type, "Binary") != 0))
         return skrfs_fail(
@@ -191,13 +193,16 @@ static int read_snp(
     return read_endorsements(report, proof, err);
 }
 
-/* The quote inside Open Enclave's wrapping, which an SGX request may have around it too in the old
- * shape alone. */
+/* The quote inside Open Enclave's wrapping, which must be there. */
 static int unwrap(struct skrfs_lab_proof *proof, struct skrfs_error *err) {
     struct skrfs_bytes quote;
     skrfs_autobuf copy = SKRFS_BUF(SKRFS_LAB_PROOF_BODY_MAX);
-    if (skrfs_oe_unwrap(skrfs_buf_bytes(&proof->report), &quote, NULL, err) < 0 ||
-            skrfs_buf_append(&copy, quote.data, quote.len, err) < 0)
+    if (skrfs_oe_unwrap(skrfs_buf_bytes(&proof->report), &quote, NULL, err) < 0)
+        return -1;
+    if (quote.data == proof->report.data)
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
+                "a quote without Open Enclave's header is for SgxEnclave");
+    if (skrfs_buf_append(&copy, quote.data, quote.len, err) < 0)
         return -1;
     skrfs_buf_move(&proof->report, &copy);
     return 0;
@@ -206,7 +211,8 @@ static int unwrap(struct skrfs_lab_proof *proof, struct skrfs_error *err) {
 /* {"Quote": ..., "EnclaveHeldData": ...}: what 2018-09-01-preview took. */
 static int read_preview(
         const struct skrfs_json *json, struct skrfs_lab_proof *proof, struct skrfs_error *err) {
-    if (need_octets(json, "Quote", &proof->report, err) < 0 || unwrap(proof, err) < 0)
+    if (need_octets(json, "Quote", &proof->report, err) < 0 ||
+            (proof->kind == SKRFS_LAB_OPENENCLAVE && unwrap(proof, err) < 0))
         return -1;
     if (!skrfs_json_get(json, "EnclaveHeldData"))
         return 0;
@@ -236,6 +242,9 @@ static int read_rest(
     if (policy && proof->kind == SKRFS_LAB_TDXVM)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
                 "draftPolicyForAttestation is not known for this kind of evidence");
+    if (policy && !skrfs_lab_policy_has_rules(policy))
+        return skrfs_fail(
+                err, SKRFS_CLASS_BAD_ANSWER, "draftPolicyForAttestation is no attestation policy");
     proof->draft = policy != NULL;
     return nonce ? skrfs_buf_append_text(&proof->nonce, nonce, err) : 0;
 }
@@ -245,6 +254,7 @@ int skrfs_lab_proof_decode(enum skrfs_lab_proof_kind kind, bool preview, struct 
     skrfs_autobuf text = SKRFS_BUF(SKRFS_LAB_PROOF_BODY_MAX + 2);
     skrfs_autojson *json = NULL;
     proof->kind = kind;
+    proof->preview = preview;
     if (skrfs_lab_nonce_quote(body, &text, err) < 0 ||
             skrfs_json_parse(skrfs_buf_text(&text), text.len, text.max, &json, err) < 0)
         return -1;

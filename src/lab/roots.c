@@ -1,5 +1,7 @@
 #include "roots.h"
 
+#include "refuse.h"
+
 #include <string.h>
 
 /* SHA-256 of the root's SubjectPublicKeyInfo. Evidence brings its whole chain, root included, so
@@ -35,15 +37,26 @@ static const struct {
 };
 
 bool skrfs_lab_root_is(const struct skrfs_chain *chain, const struct skrfs_chain *own,
-        enum skrfs_lab_maker maker) {
+        enum skrfs_lab_maker maker, bool *ret_real) {
     struct skrfs_error ignored;
     uint8_t digest[32];
+    *ret_real = false;
     if (own && skrfs_chain_same_root(chain, own))
         return true;
     if (skrfs_chain_root_key_digest(chain, digest, &ignored) < 0)
         return false;
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(roots); i++)
         if (roots[i].maker == maker && memcmp(roots[i].digest, digest, sizeof(digest)) == 0)
-            return true;
-    return false;
+            *ret_real = true;
+    return *ret_real;
+}
+
+int skrfs_lab_chain_check(const struct skrfs_chain *chain, const struct skrfs_chain *own,
+        enum skrfs_lab_maker maker, const char *what, bool *ret_real, struct skrfs_error *err) {
+    if (skrfs_chain_verify_links(chain, err) < 0)
+        return skrfs_lab_refuse_as(err, what);
+    if (!skrfs_lab_root_is(chain, own, maker, ret_real))
+        return skrfs_lab_rejected(err, "%s does not end in %s root", what,
+                maker == SKRFS_LAB_MICROSOFT ? "the utility VM maker's" : "the processor maker's");
+    return 0;
 }

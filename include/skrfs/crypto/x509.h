@@ -79,7 +79,9 @@ struct skrfs_cert_spec {
     const char *const
             *dns_names; /* NULL-terminated subject alternative names, "IP:127.0.0.1" too; or NULL */
     bool authority;     /* may sign others */
-    bool pss;           /* RSASSA-PSS with SHA-384, as AMD's certificates are */
+    const char *purpose; /* extended key usage of a leaf that is not `pss`, by name or dotted OID;
+                            NULL: "serverAuth" */
+    bool pss;            /* RSASSA-PSS with SHA-384, as AMD's certificates are */
     unsigned days;
     const struct skrfs_cert_extension *extensions;
     size_t extension_count;

@@ -196,8 +196,8 @@ static void altered_quote_is_refused(void **state) {
             {48 + 120, "not signed by its attestation key"}, /* attributes */
             {636, "not signed by its attestation key"},      /* the signature */
             {636 + 64, "attestation key is not the quoting enclave's"},
-            {636 + 128 + 6 + 320, "not signed by this platform"}, /* the enclave's report */
-            {636 + 128 + 6 + 384, "not signed by this platform"}, /* and its signature */
+            {636 + 128 + 6 + 320, "this platform did not sign"}, /* the enclave's report */
+            {636 + 128 + 6 + 384, "this platform did not sign"}, /* and its signature */
             {636 + 128, "TD quote"},                              /* kind of certification data */
             {636 + 128 + 6 + 384 + 64 + 2, "attestation key is not the quoting enclave's"},
     };
@@ -223,7 +223,7 @@ static void quote_of_stranger_is_refused(void **state) {
     skrfs_autoguest guest;
     evidence_make(&swapped, &recipe, &guest);
     assert_fails(skrfs_lab_guest_check(&guest, &bench.anchors, &err), err, SKRFS_CLASS_REJECTED,
-            "do not end in the processor maker's root");
+            "does not end in the processor maker's root");
 }
 
 static void td_report_of_stranger_is_not_quoted(void **state) {

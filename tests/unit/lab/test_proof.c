@@ -231,31 +231,6 @@ static void td_quotes(void **state) {
     }
 }
 
-/* Each claim of the published token is there, and of the same type. */
-static void td_claims_are_named_as_published(void **state) {
-    skrfs_autojson *published = NULL, *claims = NULL;
-    skrfs_autoproof proof;
-    (void)state;
-    skrfs_lab_proof_init(&proof);
-    proof.kind = SKRFS_LAB_TDXVM;
-    read_json(SAMPLES "tokens/tdx-claims.json", &published);
-    vector_read(SAMPLES "tdx/tdx_prod_quote_SPR_E4.dat", &proof.report);
-    assert_ok(skrfs_lab_proof_check(&proof, &anchors, &err), err);
-    claims_of(&proof, &claims);
-    const char *name = NULL;
-    const struct skrfs_json *value = NULL;
-    for (void *at = NULL; skrfs_json_next(published, &at, &name, &value);) {
-        if (strcmp(name, "x-ms-runtime") == 0) /* none was sent */
-            continue;
-        const struct skrfs_json *ours = skrfs_json_get(claims, name);
-        if (!ours)
-            fail_msg("claim %s is missing", name);
-        bool flag = skrfs_json_kind(value) == SKRFS_JSON_FALSE;
-        if (!flag)
-            assert_int_equal(skrfs_json_kind(ours), skrfs_json_kind(value));
-    }
-}
-
 static void hex_member(const struct skrfs_json *json, const char *name, struct skrfs_buf *out) {
     const char *hex = skrfs_json_string(skrfs_json_get(json, name));
     uint8_t *space = NULL;
@@ -383,7 +358,6 @@ int main(void) {
             cmocka_unit_test(turin),
             cmocka_unit_test(a_debug_guest),
             cmocka_unit_test(td_quotes),
-            cmocka_unit_test(td_claims_are_named_as_published),
             cmocka_unit_test(enclaves),
             cmocka_unit_test(the_old_interface),
             cmocka_unit_test(a_nonces_digits_are_kept),
