@@ -152,6 +152,7 @@ int network_login(
     const struct skrfs_network_environment *environment = &network->environment;
 
     network->login.managed = choose_managed(conf, environment);
+    network->login.arc_dir = conf->login.arc_dir;
     network->login.endpoint = environment->identity_endpoint;
     if (environment->header.len)
         network->login.header = skrfs_buf_text(&environment->header);

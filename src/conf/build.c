@@ -137,6 +137,7 @@ static void login_done(struct skrfs_conf *conf) {
     free(conf->login.client);
     free(conf->login.token_file);
     free(conf->login.managed);
+    free(conf->login.arc_dir);
 }
 
 static void tee_done(struct skrfs_conf *conf) {

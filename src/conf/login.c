@@ -19,7 +19,8 @@ int conf_take_login(const struct raw *raw, struct skrfs_conf *conf, struct skrfs
         return -1;
     if (conf_take_id(raw_get(section, "tenant"), &conf->login.tenant, err) ||
             conf_take_id(raw_get(section, "client"), &conf->login.client, err) ||
-            conf_take_path(raw_get(section, "token-file"), &conf->login.token_file, err))
+            conf_take_path(raw_get(section, "token-file"), &conf->login.token_file, err) ||
+            conf_take_path(raw_get(section, "arc-dir"), &conf->login.arc_dir, err))
         return -1;
     return 0;
 }

@@ -17,7 +17,7 @@ static const struct {
         [SECTION_NETWORK] = {"network", false, {"ca-file", "proxy", "connect-timeout", "deadline"}},
         [SECTION_IMDS] = {"imds", false, {"url"}},
         [SECTION_LOGIN] = {"login", false,
-                {"cloud", "authority", "tenant", "client", "token-file", "managed"}},
+                {"cloud", "authority", "tenant", "client", "token-file", "managed", "arc-dir"}},
         [SECTION_TEE] = {"tee", false,
                 {"kind", "tsm", "device", "attestation", "context", "certificates",
                         "certificates-file", "cache-url", "kds-url", "init-data", "allow-debug"}},

@@ -172,6 +172,16 @@ def test_an_app_service(lab, keys, tmp_path, identity):
     assert wrong.returncode != 0 and "identity endpoint refuses" in wrong.stderr and "guess" not in wrong.stderr
 
 
+def test_arc(lab, keys, tmp_path):
+    """The agent's key file proves that who asks may read it; a challenge that names another file is not followed."""
+    told = json.loads((lab.dir / "lab.json").read_text())
+    env = {"IDENTITY_ENDPOINT": told["arc"], "IMDS_ENDPOINT": told["imds"]}
+    login = {"managed": "arc", "arc-dir": told["arc-dir"]}
+    assert get(lab, tmp_path / "c.conf", "rsa", env=env, login=login).stdout.startswith("-----BEGIN")
+    done = get(lab, tmp_path / "c.conf", "rsa", env=env, login={"managed": "arc", "arc-dir": str(tmp_path)})
+    assert done.returncode != 0 and f"which is no .key file in {tmp_path}: refused" in done.stderr
+
+
 def test_arc_names_no_file_elsewhere(lab, keys, tmp_path):
     """The lab's agent keeps its key files in the lab's folder, which is not Azure Arc's: not one is read."""
     told = json.loads((lab.dir / "lab.json").read_text())

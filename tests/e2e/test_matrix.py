@@ -33,7 +33,7 @@ MACHINES = {
     "tdx-tsm": lambda lab, path: Tsm(lab, path, "tdx_guest"),
     "sgx": Gramine,
 }
-LOGINS = ["system", "client-id", "secret", "certificate", "workload", "app-service"]
+LOGINS = ["system", "client-id", "secret", "certificate", "workload", "app-service", "arc"]
 
 
 def content(lab, folder):
@@ -85,6 +85,9 @@ class Machine:
         elif login == "app-service":
             identity, section = "system", {"managed": "app-service"}
             env = {"IDENTITY_ENDPOINT": told["app-service"], "IDENTITY_HEADER": (self.lab.dir / "identity-header").read_text().strip()}
+        elif login == "arc":
+            identity, section = "system", {"managed": "arc", "arc-dir": told["arc-dir"]}
+            env = {"IDENTITY_ENDPOINT": told["arc"], "IMDS_ENDPOINT": told["imds"]}
         else:
             identity, section, env = "system" if login == "system" else f"client-id:{ID}b2", {}, {}
         tee = {"tee": {"kind": self.kind, **self.double.tee}} if self.double else {}

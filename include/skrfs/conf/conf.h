@@ -21,7 +21,7 @@
  *     [network] ca-file, proxy, connect-timeout, deadline
  *     [imds] url
  *     [login] cloud = public, china, usgov; authority =, tenant =, client =, token-file =,
- *             managed = auto, imds, app-service, arc
+ *             managed = auto, imds, app-service, arc; arc-dir =
  *     [tee] kind = auto, azure-cvm, snp, tdx, sgx; tsm =, device =, attestation =, context =,
  *           certificates = context report file thim cache kds, certificates-file =, cache-url =,
  *           kds-url =, init-data =, allow-debug = no
@@ -84,6 +84,7 @@ struct skrfs_conf {
         char *authority;                    /* NULL: the cloud's */
         char *tenant, *client, *token_file; /* NULL: not set */
         char *managed;                      /* "auto" by default */
+        char *arc_dir;                      /* NULL: the agent's own */
     } login;
     struct {
         char *kind; /* "auto" by default */
