@@ -100,7 +100,9 @@ def test_a_waiting_reader_can_be_ended_at_once(lab, keys, mount, number):
     took = []
     # A busy machine may be late once; an interrupt that waits for the release would be late each time, by seconds.
     for _ in range(5):
-        reader = subprocess.Popen(["cat", str(made.key("rsa"))], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Where the tests run in the background, SIGINT is ignored, and so by all that they start.
+        reader = subprocess.Popen(["cat", str(made.key("rsa"))], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         wait_for("it waits", lambda: made.status()["keys"][0]["waiters"] == 1)
         time.sleep(0.1)
         begun = time.monotonic()
