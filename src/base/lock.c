@@ -37,7 +37,11 @@ static int fail_locking(struct skrfs_error *err, int errnum, size_t size) {
 }
 
 static int keep_private(uint8_t *pages, size_t size, struct skrfs_error *err) {
-    if (madvise(pages, size, MADV_DONTDUMP) || madvise(pages, size, MADV_DONTFORK))
+    /* Gramine knows neither advice (libos/src/sys/libos_mmap.c), makes no dumps, and its processor
+     * keeps the memory from others. */
+    bool kept = (!madvise(pages, size, MADV_DONTDUMP) || errno == ENOSYS) &&
+                (!madvise(pages, size, MADV_DONTFORK) || errno == ENOSYS);
+    if (!kept)
         return skrfs_fail_errno(err, errno, "memory for keys cannot be kept out of core dumps");
     return 0;
 }

@@ -1,6 +1,5 @@
 #include "get.h"
 
-#include <signal.h>
 #include <skrfs/client/wiring.h>
 #include <stdio.h>
 #include <string.h>

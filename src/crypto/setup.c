@@ -1,11 +1,13 @@
 /* OpenSSL as this program wants it: freed memory is wiped, private numbers are in a locked heap. */
 #include "internal.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -67,6 +69,17 @@ static void find_base(void) {
         secure_heap = 2;
 }
 
+/* Where the kernel makes no dumps there is no advice against them either, as in Gramine
+ * (libos/src/sys/libos_mmap.c): of a heap that is made but not well, this may be all that is amiss.
+ */
+static bool lacks_advice_alone(void) {
+    void *whole = OPENSSL_secure_malloc(SECURE_HEAP);
+    bool alone = whole && syscall(SYS_mlock, whole, SECURE_HEAP) == 0 &&
+                 madvise(whole, SECURE_HEAP, MADV_DONTDUMP) < 0 && errno == ENOSYS;
+    OPENSSL_secure_free(whole);
+    return alone;
+}
+
 static void setup_run(void) {
     functions_set = CRYPTO_set_mem_functions(plain_malloc, wiping_realloc, wiping_free) == 1;
     if (CRYPTO_secure_malloc_initialized()) { /* by the program that we are linked into */
@@ -74,6 +87,8 @@ static void setup_run(void) {
         return;
     }
     secure_heap = CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_MINIMUM);
+    if (secure_heap == 2 && lacks_advice_alone())
+        secure_heap = 1;
     if (secure_heap == 1)
         find_base();
 }

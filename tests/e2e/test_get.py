@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
-
+from devices import DOUBLES, Gramine
 from lab import SKRFS, run, wait_for
 
 PROBE = """
@@ -290,3 +290,22 @@ def test_mystikos_needs_an_attestation_service(folder, tmp_path):
     done = subprocess.run([SKRFS, "get", "--mystikos", str(file), "--attestation", "http://a.net"], capture_output=True,
                           env={**os.environ, "SKRFS_CONFIG": "/nonexistent/skrfs.conf"}, timeout=60)
     assert done.returncode != 0 and b"https://" in done.stderr
+
+
+def test_among_gramines_system_calls(lab, folder, tmp_path):
+    """The whole way inside an enclave's LibOS: its files, what it lacks of Linux, its keys, then the program."""
+    double = Gramine(lab, tmp_path / "device")
+    try:
+        policy = tmp_path / "policy.json"
+        policy.write_text(json.dumps({"version": "1.0.0", "anyOf": [{"authority": lab.attestation, "allOf": [{"claim": "x-ms-attestation-type", "equals": "sgx"}]}]}))
+        lab.create("enclave-files", "hsm", "oct-HSM", policy, size=128)
+        lab.create("enclave-tls", "vault", "RSA-HSM", policy, size=2048)
+        conf = lab.config(tmp_path / "enclave.conf", {"default": {"vault": "hsm", "name": "enclave-files", "format": "raw"}, "enclave-tls": {"vault": "vault"}},
+                          tee={"kind": "sgx", **double.tee})
+        done = run(DOUBLES / "gramine_calls", SKRFS, "get", "default", "--config", conf, "--keys-to-gramine", "--exec", SKRFS, "--",
+                   "get", "enclave-tls", "--config", conf, "--to", folder, "--enclave", "--exec", "sh", "--", "-c", "exit 11", check=False)
+        assert done.returncode == 11, done.stderr
+        assert (double.path / "keys/default").read_bytes() != bytes(16)
+        assert (folder / "enclave-tls").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
+    finally:
+        double.stop()
