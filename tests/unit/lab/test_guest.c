@@ -198,7 +198,7 @@ static void altered_quote_is_refused(void **state) {
             {636 + 64, "attestation key is not the quoting enclave's"},
             {636 + 128 + 6 + 320, "this platform did not sign"}, /* the enclave's report */
             {636 + 128 + 6 + 384, "this platform did not sign"}, /* and its signature */
-            {636 + 128, "TD quote"},                              /* kind of certification data */
+            {636 + 128, "TD quote"},                             /* kind of certification data */
             {636 + 128 + 6 + 384 + 64 + 2, "attestation key is not the quoting enclave's"},
     };
     (void)state;
