@@ -8,6 +8,7 @@ enum {
     REPORT_HEADER_LEN = 16, /* u32 version 1, u32 type, u64 size */
     REPORT_VERSION = 1,
     REPORT_REMOTE = 2,
+    AT_REPORT_SIZE = 8,
     EVIDENCE_HEADER_LEN = 28, /* u32 version, format's UUID, u64 size */
     AT_UUID = 4,
     AT_EVIDENCE_SIZE = 20,
@@ -30,27 +31,16 @@ static bool is_evidence(struct skrfs_bytes data) {
            memcmp(data.data + AT_UUID, sgx_ecdsa, sizeof(sgx_ecdsa)) == 0;
 }
 
-/* The quote says how long it is; the claims of an evidence follow it. */
-static int split(struct skrfs_bytes inner, struct skrfs_bytes *ret_quote,
-        struct skrfs_bytes *ret_claims, struct skrfs_error *err) {
-    struct skrfs_sgx_quote quote;
-    if (skrfs_sgx_quote_parse(inner, &quote, err) < 0)
-        return skrfs_wrap(err, "the Open Enclave report");
-    *ret_quote = (struct skrfs_bytes){inner.data, quote.total_len};
-    if (ret_claims)
-        *ret_claims =
-                (struct skrfs_bytes){inner.data + quote.total_len, inner.len - quote.total_len};
-    return 0;
-}
-
 int skrfs_oe_unwrap(struct skrfs_bytes data, struct skrfs_bytes *ret_quote,
         struct skrfs_bytes *ret_claims, struct skrfs_error *err) {
     size_t header = 0;
     uint64_t size = data.len;
+    struct skrfs_sgx_quote quote;
+    bool evidence = is_evidence(data);
     if (is_report(data)) {
         header = REPORT_HEADER_LEN;
-        size = get64(data.data + 8);
-    } else if (is_evidence(data)) {
+        size = get64(data.data + AT_REPORT_SIZE);
+    } else if (evidence) {
         header = EVIDENCE_HEADER_LEN;
         size = get64(data.data + AT_EVIDENCE_SIZE);
     } else if (!is_quote(data)) {
@@ -59,6 +49,15 @@ int skrfs_oe_unwrap(struct skrfs_bytes data, struct skrfs_bytes *ret_quote,
     }
     if (size > data.len - header)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the Open Enclave report is truncated");
-    return split(
-            (struct skrfs_bytes){data.data + header, (size_t)size}, ret_quote, ret_claims, err);
+    struct skrfs_bytes inner = {data.data + header, (size_t)size};
+    if (skrfs_sgx_quote_parse(inner, &quote, err) < 0)
+        return header ? skrfs_wrap(err, "the Open Enclave report") : -1;
+    *ret_quote = (struct skrfs_bytes){inner.data, quote.total_len};
+    /* An evidence's claims follow its quote, which says how long it is. */
+    if (ret_claims && evidence)
+        *ret_claims =
+                (struct skrfs_bytes){inner.data + quote.total_len, inner.len - quote.total_len};
+    else if (ret_claims)
+        *ret_claims = (struct skrfs_bytes){0};
+    return 0;
 }

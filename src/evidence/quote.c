@@ -127,9 +127,10 @@ int quote_proof_check_chain(
                 "the quote has no certificate chain of its processor (certification data of type "
                 "%u)",
                 proof->cert_type);
-    if (check_vouching(proof, err) < 0 || pck_chain(proof, &chain, err) < 0 ||
-            skrfs_chain_leaf_key(chain, &leaf, err) < 0)
+    if (check_vouching(proof, err) < 0 || pck_chain(proof, &chain, err) < 0)
         return -1;
+    if (skrfs_chain_leaf_key(chain, &leaf, err) < 0)
+        return skrfs_wrap(err, "the quote's processor certificates");
     if (skrfs_ecdsa_verify(leaf, SKRFS_SHA256, proof->qe_report, proof->qe_signature, err) < 0)
         return skrfs_wrap(err, "the quoting enclave's report");
     if (skrfs_chain_verify_links(chain, err) < 0)

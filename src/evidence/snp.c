@@ -138,11 +138,10 @@ int skrfs_snp_verify(
         return -1;
     const uint8_t *numbers = report.data + AT_SIGNATURE;
     if (turn_number(numbers, signature, err) < 0 ||
-            turn_number(numbers + SIGNATURE_PART, signature + P384_LEN, err) < 0 ||
-            skrfs_chain_leaf_key(chain, &key, err) < 0)
+            turn_number(numbers + SIGNATURE_PART, signature + P384_LEN, err) < 0)
         return -1;
     struct skrfs_public public = {0};
-    if (skrfs_pkey_public(key, &public, err) < 0)
+    if (skrfs_chain_leaf_key(chain, &key, err) < 0 || skrfs_pkey_public(key, &public, err) < 0)
         return skrfs_wrap(err, "the SNP report's certificate");
     if (public.type != SKRFS_KEY_EC || public.curve != SKRFS_P384)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,

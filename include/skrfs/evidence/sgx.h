@@ -33,8 +33,9 @@ int skrfs_sgx_quote_parse(struct skrfs_bytes quote, struct skrfs_sgx_quote *ret_
 int skrfs_sgx_quote_verify(struct skrfs_bytes quote, const struct skrfs_sgx_quote *parsed,
         struct skrfs_chain **ret_chain, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The quote in an Open Enclave report (header of 16 octets) or evidence (of 28, format SGX ECDSA),
- * or the octets themselves when they are a quote already. `ret_claims` (may be NULL) gets the
- * custom claims behind it. BAD_ANSWER. */
+ * or of the octets themselves when they are a quote already; what is behind its declared length is
+ * not part of it. `ret_claims` (may be NULL) gets the custom claims behind an evidence's quote,
+ * nothing of the others. Views into `data`. BAD_ANSWER. */
 int skrfs_oe_unwrap(struct skrfs_bytes data, struct skrfs_bytes *ret_quote,
         struct skrfs_bytes *ret_claims, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
