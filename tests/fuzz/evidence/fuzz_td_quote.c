@@ -13,5 +13,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (quote.total_len > size || quote.signed_len > quote.total_len)
         abort();
     (void)!skrfs_td_quote_verify(bytes, &quote, &err);
+    (void)!skrfs_td_quote_verify_chain(bytes, &quote, NULL, &err);
     return 0;
 }

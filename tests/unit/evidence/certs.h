@@ -4,6 +4,7 @@
 
 #include "altered.h"
 
+#include <skrfs/crypto/hash.h>
 #include <skrfs/evidence/snp.h>
 
 /* A root, what is below it, and the key of the leaves. */
@@ -24,8 +25,8 @@ struct claim {
 static inline void family_new(struct family *family) {
     struct skrfs_error err = {0};
     assert_ok(skrfs_crypto_setup(&err), err);
-    assert_ok(skrfs_pkey_generate_rsa(2048, &family->authority, &err), err);
-    assert_ok(skrfs_pkey_generate_ec(SKRFS_P384, &family->key, &err), err);
+    assert_ok(skrfs_pkey_new_rsa(2048, &family->authority, &err), err);
+    assert_ok(skrfs_pkey_new_ec(SKRFS_P384, &family->key, &err), err);
     struct skrfs_cert_spec spec = {.common_name = "ARK",
             .subject_key = family->authority,
             .issuer_key = family->authority,

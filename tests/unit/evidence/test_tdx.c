@@ -1,7 +1,6 @@
 /* TD reports and TD quotes. */
-#include "support.h"
+#include "altered.h"
 
-#include <skrfs/base/encode.h>
 #include <skrfs/evidence/tdx.h>
 
 static struct skrfs_td_quote parse(const struct skrfs_buf *quote) {
@@ -9,12 +8,6 @@ static struct skrfs_td_quote parse(const struct skrfs_buf *quote) {
     struct skrfs_td_quote parsed = {0};
     assert_ok(skrfs_td_quote_parse(skrfs_buf_bytes(quote), &parsed, &err), err);
     return parsed;
-}
-
-static void assert_begins(const uint8_t *data, const char *hex) {
-    char text[2 * 64 + 1];
-    skrfs_hex_encode(data, strlen(hex) / 2, text);
-    assert_string_equal(text, hex);
 }
 
 static void real_quotes_say_what_they_should(void **state) {
@@ -41,7 +34,7 @@ static void real_quotes_say_what_they_should(void **state) {
             assert_int_equal(quote.len, cases[i].size);
             assert_int_equal(parsed.total_len, cases[i].total);
         }
-        assert_begins(parsed.mrtd, cases[i].mrtd);
+        assert_hex(parsed.mrtd, cases[i].mrtd);
         assert_false(parsed.attributes & 1);
         assert_ok(skrfs_td_quote_verify(skrfs_buf_bytes(&quote), &parsed, &err), err);
     }
@@ -67,7 +60,7 @@ static void rtmrs_are_where_they_belong(void **state) {
     (void)state;
     vector_read("containers-sgx-tdx/tdx/tdx_prod_quote_SPR_E4.dat", &quote);
     struct skrfs_td_quote parsed = parse(&quote);
-    assert_begins(parsed.rtmr[0], "2927da70");
+    assert_hex(parsed.rtmr[0], "2927da70");
 }
 
 static void what_is_no_td_report_is_refused(void **state) {
@@ -157,6 +150,67 @@ static void altered_quotes_do_not_verify(void **state) {
     }
 }
 
+static const char *const quotes[] = {SAMPLES "tdx/tdx_prod_quote_SPR_E4.dat",
+        SAMPLES "tdx/quote_v5_sample.dat", SAMPLES "tdx-azure/td-quote.bin"};
+
+/* What a quote proves by itself: down to the processor's certificate and up its chain. */
+static void real_quotes_verify_with_their_chains(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(quotes); i++) {
+        struct skrfs_error err = {0};
+        skrfs_autochain *chain = NULL;
+        skrfs_autobuf quote;
+        char name[128];
+        vector_read(quotes[i], &quote);
+        struct skrfs_td_quote parsed = parse(&quote);
+        assert_int_equal(parsed.cert_type, 5);
+        assert_ok(skrfs_td_quote_verify_chain(skrfs_buf_bytes(&quote), &parsed, &chain, &err), err);
+        assert_int_equal(skrfs_chain_len(chain), 3);
+        assert_ok(skrfs_chain_leaf_name(chain, name, sizeof(name), &err), err);
+        assert_string_equal(name, "Intel SGX PCK Certificate");
+    }
+}
+
+static int judge(struct skrfs_bytes quote, void *with, struct skrfs_error *err) {
+    struct skrfs_td_quote parsed;
+    (void)with;
+    return skrfs_td_quote_parse(quote, &parsed, err) < 0
+                   ? -1
+                   : skrfs_td_quote_verify_chain(quote, &parsed, NULL, err);
+}
+
+static void every_bound_octet_counts(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SKRFS_ARRAY_LEN(quotes); i++) {
+        skrfs_autobuf quote;
+        vector_read(quotes[i], &quote);
+        struct skrfs_td_quote parsed = parse(&quote);
+        size_t signature = parsed.signed_len + 4, body = parsed.version == 5 ? 54 : 48;
+        size_t qe = (size_t)(parsed.qe_report.data - quote.data), sign = qe + 384;
+        size_t auth = (size_t)(parsed.qe_auth.data - quote.data);
+        size_t certs = (size_t)(parsed.certs.data - quote.data);
+        const struct region regions[] = {
+                {0, 2, 1, "version"},
+                {2, 4, 1, "not ECDSA P-256"},
+                {4, 8, 1, "not a TDX quote"},
+                {8, 48, 1, "the TD quote: "},
+                {body, parsed.signed_len, 3, "the TD quote: "},
+                {signature, signature + 128, 1, "the TD quote: "},
+                {signature + 128, signature + 130, 1, "certification data of type"},
+                {signature + 132, signature + 134, 1, "truncated"},
+                {qe, qe + 320, 3, "quoting enclave's report:"},
+                {qe + 320, sign, 1, "not about the quote's attestation key"},
+                {sign, sign + 64, 1, "quoting enclave's report:"},
+                {auth, auth + parsed.qe_auth.len, 1, "not about the quote's attestation key"},
+                {certs - 6, certs - 4, 1, "certification data of type"},
+                {certs + 30, certs + parsed.certs.len - 30, 23,
+                        "processor certificates|quoting enclave's report"},
+        };
+        for (size_t k = 0; k < SKRFS_ARRAY_LEN(regions); k++)
+            each_octet_counts(&quote, regions[k], judge, NULL);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(real_quotes_say_what_they_should),
@@ -167,6 +221,8 @@ int main(void) {
             cmocka_unit_test(truncated_quotes_are_refused),
             cmocka_unit_test(bodies_of_version_5_must_be_known),
             cmocka_unit_test(altered_quotes_do_not_verify),
+            cmocka_unit_test(real_quotes_verify_with_their_chains),
+            cmocka_unit_test(every_bound_octet_counts),
     };
     return cmocka_run_group_tests_name("tdx", tests, NULL, NULL);
 }
