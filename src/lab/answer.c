@@ -50,7 +50,7 @@ static int refuse(struct skrfs_lab_answer *answer, unsigned status, const char *
     return -1;
 }
 
-int skrfs_lab_refuse(struct skrfs_lab_answer *answer, unsigned status, const char *code,
+int(skrfs_lab_refuse)(struct skrfs_lab_answer *answer, unsigned status, const char *code,
         const char *format, ...) {
     char message[SKRFS_ERROR_MESSAGE_MAX];
     va_list args;
@@ -60,7 +60,7 @@ int skrfs_lab_refuse(struct skrfs_lab_answer *answer, unsigned status, const cha
     return refuse(answer, status, code, NULL, message);
 }
 
-int skrfs_lab_refuse_inner(struct skrfs_lab_answer *answer, unsigned status, const char *code,
+int(skrfs_lab_refuse_inner)(struct skrfs_lab_answer *answer, unsigned status, const char *code,
         const char *inner, const char *format, ...) {
     char message[SKRFS_ERROR_MESSAGE_MAX];
     va_list args;
@@ -70,7 +70,7 @@ int skrfs_lab_refuse_inner(struct skrfs_lab_answer *answer, unsigned status, con
     return refuse(answer, status, code, inner, message);
 }
 
-int skrfs_lab_broken(struct skrfs_lab_answer *answer, const struct skrfs_error *err) {
+int(skrfs_lab_broken)(struct skrfs_lab_answer *answer, const struct skrfs_error *err) {
     return refuse(answer, 500, "InternalServerError", NULL, err->message);
 }
 

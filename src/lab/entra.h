@@ -27,6 +27,7 @@ const char *skrfs_lab_form_get(const struct skrfs_lab_form *form, const char *na
  * trace_id, correlation_id. The number decides the error's word and the status. Returns -1. */
 int skrfs_lab_aadsts(struct skrfs_lab *lab, struct skrfs_lab_answer *answer, unsigned number,
         const char *format, ...) SKRFS_PRINTF(4, 5);
+#define skrfs_lab_aadsts(...) skrfs_minus_one((skrfs_lab_aadsts)(__VA_ARGS__))
 
 /* Whether an assertion proves that its sender is the application. -1 with `answer` refused. */
 int skrfs_lab_assertion_check(struct skrfs_lab *lab, const char *assertion,

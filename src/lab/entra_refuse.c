@@ -85,7 +85,7 @@ static int error_json(struct skrfs_lab *lab, unsigned number, const char *messag
             "error_uri", uri);
 }
 
-int skrfs_lab_aadsts(struct skrfs_lab *lab, struct skrfs_lab_answer *answer, unsigned number,
+int(skrfs_lab_aadsts)(struct skrfs_lab *lab, struct skrfs_lab_answer *answer, unsigned number,
         const char *format, ...) {
     char message[1024];
     struct skrfs_error err;

@@ -118,6 +118,10 @@ int skrfs_lab_refuse_inner(struct skrfs_lab_answer *answer, unsigned status, con
         const char *inner, const char *format, ...) SKRFS_PRINTF(5, 6);
 /* A failure of the lab itself: 500. Returns -1. */
 int skrfs_lab_broken(struct skrfs_lab_answer *answer, const struct skrfs_error *err);
+/* As in base/error.h: the compiler is told that each of them is -1. */
+#define skrfs_lab_refuse(...) skrfs_minus_one((skrfs_lab_refuse)(__VA_ARGS__))
+#define skrfs_lab_refuse_inner(...) skrfs_minus_one((skrfs_lab_refuse_inner)(__VA_ARGS__))
+#define skrfs_lab_broken(answer, err) skrfs_minus_one((skrfs_lab_broken)(answer, err))
 
 struct skrfs_json;
 /* 200 with a JSON body; takes `json` over. Returns 0, or -1 having answered 500. */
