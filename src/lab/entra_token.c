@@ -11,10 +11,21 @@
 static int need(struct skrfs_lab *lab, const struct skrfs_lab_form *form, const char *name,
         struct skrfs_lab_answer *answer, const char **ret_value) {
     *ret_value = skrfs_lab_form_get(form, name);
-    if (!*ret_value)
-        return skrfs_lab_aadsts(lab, answer, 900144,
-                "The request body must contain the following parameter: '%s'.", name);
-    return 0;
+    if (*ret_value)
+        return 0;
+    (void)skrfs_lab_aadsts(lab, answer, 900144,
+            "The request body must contain the following parameter: '%s'.", name);
+    return -1;
+}
+
+static int check_secret(
+        struct skrfs_lab *lab, const char *secret, struct skrfs_lab_answer *answer) {
+    if (strcmp(secret, lab->directory->secret) == 0)
+        return 0;
+    return skrfs_lab_aadsts(lab, answer, 7000215,
+            "Invalid client secret provided. Ensure the secret being sent in the request is the "
+            "client secret value, not the client secret ID, for a secret added to app "
+            "'" SKRFS_LAB_CLIENT "'.");
 }
 
 static int check_proof(
@@ -22,18 +33,12 @@ static int check_proof(
     const char *secret = skrfs_lab_form_get(form, "client_secret");
     const char *assertion = skrfs_lab_form_get(form, "client_assertion");
     const char *type = NULL;
-    if (!secret && !assertion)
+    if (!assertion && secret)
+        return check_secret(lab, secret, answer);
+    if (!assertion)
         return skrfs_lab_aadsts(lab, answer, 7000216,
                 "'client_assertion', 'client_secret' or 'request' is required for the "
                 "'client_credentials' grant type.");
-    if (!assertion) {
-        if (strcmp(secret, lab->directory->secret) != 0)
-            return skrfs_lab_aadsts(lab, answer, 7000215,
-                    "Invalid client secret provided. Ensure the secret being sent in the request "
-                    "is the client secret value, not the client secret ID, for a secret added to "
-                    "app '" SKRFS_LAB_CLIENT "'.");
-        return 0;
-    }
     if (need(lab, form, "client_assertion_type", answer, &type) < 0)
         return -1;
     if (strcmp(type, SKRFS_LAB_ASSERTION_TYPE) != 0)
@@ -140,7 +145,7 @@ void skrfs_lab_token_grant(struct skrfs_lab *lab, const struct skrfs_lab_request
         struct skrfs_lab_answer *answer) {
     static const char form_type[] = "application/x-www-form-urlencoded";
     const char *type = skrfs_lab_header(request, "Content-Type");
-    const char *scope = NULL;
+    const char *scope = "";
     struct skrfs_error err;
     struct skrfs_lab_access_wish wish = {.identity = &skrfs_lab_application};
     skrfs_autobuf resource = SKRFS_BUF((size_t)256);

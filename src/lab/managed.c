@@ -43,7 +43,7 @@ static int pick_identity(struct skrfs_lab *lab, const struct skrfs_lab_request *
                 manners[manner].resource_id);
     if (manner == ARC && given > 0)
         return bad(answer, "User assigned identities are not supported");
-    if (given == 0 ? !skrfs_lab_settings_get(lab).identity : !identity)
+    if (!identity || (given == 0 && !skrfs_lab_settings_get(lab).identity))
         return bad(answer, "Identity not found");
     *ret_identity = identity;
     return 0;
@@ -93,7 +93,8 @@ static int token_json(struct skrfs_lab *lab, enum manner manner, const char *tok
 static void give(struct skrfs_lab *lab, const struct skrfs_lab_request *request, enum manner manner,
         struct skrfs_lab_answer *answer) {
     struct skrfs_error err;
-    struct skrfs_lab_access_wish wish = {.claims_s = skrfs_lab_claims_wanted(lab)};
+    struct skrfs_lab_access_wish wish = {
+            .identity = &skrfs_lab_system_identity, .claims_s = skrfs_lab_claims_wanted(lab)};
     skrfs_autobuf text = SKRFS_BUF(SKRFS_LAB_TOKEN_MAX);
     struct skrfs_json *json = NULL;
     if (check_query(request, manner, answer, &wish.resource) < 0 ||
