@@ -38,11 +38,15 @@ static int error_json(const struct skrfs_lab_answer *answer, const char *code, c
 }
 
 static int refuse(struct skrfs_lab_answer *answer, unsigned status, const char *code,
-        const char *inner, const char *message) {
+        const char *inner, const char *text) {
+    char message[SKRFS_ERROR_MESSAGE_MAX];
     struct skrfs_error err;
     skrfs_autojson *json = NULL;
     answer->status = status;
-    skrfs_text_clean(message, strlen(message), answer->note, sizeof(answer->note));
+    /* It quotes what was sent, which need not be text. */
+    skrfs_text_clean(text, strlen(text), message, sizeof(message));
+    (void)snprintf(
+            answer->note, sizeof(answer->note), "%.*s", (int)sizeof(answer->note) - 1, message);
     skrfs_buf_truncate(&answer->body, 0);
     if (error_json(answer, code, inner, message, &json, &err) < 0 ||
             skrfs_json_print(json, false, &answer->body, &err) < 0)

@@ -5,6 +5,7 @@
 #include <skrfs/base/encode.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static const struct word {
@@ -87,13 +88,15 @@ static int error_json(struct skrfs_lab *lab, unsigned number, const char *messag
 
 int(skrfs_lab_aadsts)(struct skrfs_lab *lab, struct skrfs_lab_answer *answer, unsigned number,
         const char *format, ...) {
-    char message[1024];
+    char text[1024], message[1024];
     struct skrfs_error err;
     struct skrfs_json *json = NULL;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(message, sizeof(message), format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    /* It quotes what was sent, which need not be text. */
+    skrfs_text_clean(text, strlen(text), message, sizeof(message));
     if (error_json(lab, number, message, &json, &err) < 0)
         return skrfs_lab_broken(answer, &err);
     if (skrfs_lab_reply(answer, json) < 0)
