@@ -155,12 +155,13 @@ int skrfs_vault_login_refused(const struct vault *vault, const struct token_slot
 
 /* retry.c: what is tried again, and how. */
 enum retry_of {
-    RETRY_IDENTITY,  /* managed identities */
-    RETRY_HOST,      /* certificates and quotes from the host */
-    RETRY_HOST_ONCE, /* the same where there is something else to try */
-    RETRY_SERVICE,   /* MAA, vaults, Entra ID */
-    RETRY_CACHE,     /* Azure's certificate cache: another source comes next */
-};                   /* AMD's key distribution service is never tried again at once: see kds.c */
+    RETRY_IDENTITY,     /* managed identities */
+    RETRY_HOST,         /* certificates and quotes from the host */
+    RETRY_HOST_ONCE,    /* the same where there is something else to try */
+    RETRY_SERVICE,      /* MAA, vaults, Entra ID */
+    RETRY_SERVICE_ONCE, /* the same where each time makes something anew */
+    RETRY_CACHE,        /* Azure's certificate cache: another source comes next */
+};                      /* AMD's key distribution service is never tried again at once: see kds.c */
 struct skrfs_http_retry skrfs_retry(enum retry_of of);
 
 /* certs.c: appends the PEM of the chain that verifies the report, from the configured sources, or

@@ -19,10 +19,14 @@ static const long host_statuses[] = {404, 408, 429, 0};
 /* Azure SDKs: 408, 429 and 5xx. */
 static const long service_statuses[] = {408, 429, 0};
 
+/* With these it was not done (RFC 6585 section 4, RFC 9110 section 15.6.4). */
+static const long undone_statuses[] = {429, 503, 0};
+
 struct rule {
     unsigned attempts;
     const long *statuses;
     bool host; /* the metadata service or its like: 410 has its own rhythm */
+    bool once; /* not again when it is unknown what came of it */
 };
 
 static const struct rule rules[] = {
@@ -30,6 +34,7 @@ static const struct rule rules[] = {
         [RETRY_HOST] = {.attempts = 4, .statuses = host_statuses, .host = true},
         [RETRY_HOST_ONCE] = {.attempts = 2, .statuses = host_statuses},
         [RETRY_SERVICE] = {.attempts = 4, .statuses = service_statuses},
+        [RETRY_SERVICE_ONCE] = {.attempts = 4, .statuses = undone_statuses, .once = true},
         [RETRY_CACHE] = {.attempts = 2, .statuses = service_statuses},
 };
 
@@ -40,7 +45,8 @@ struct skrfs_http_retry skrfs_retry(enum retry_of of) {
             .base_ns = BASE_NS,
             .max_ns = PAUSE_MAX_NS,
             .statuses = rule->statuses,
-            .transport = true,
+            .strict = rule->once,
+            .transport = !rule->once,
     };
     if (rule->host) {
         retry.steady_status = GONE;

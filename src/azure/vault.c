@@ -28,14 +28,14 @@ int skrfs_vault_path(const char *name, const char *version, const char *verb, st
 static int call_once(struct skrfs_cloud *cloud, struct vault *vault, const struct vault_call *call,
         const struct skrfs_buf *token, uint64_t deadline_ns, struct skrfs_http_answer *ret_answer,
         struct skrfs_error *err) {
-    struct skrfs_http_retry retry = skrfs_retry(RETRY_SERVICE);
+    const struct skrfs_http_retry retry =
+            skrfs_retry(call->once ? RETRY_SERVICE_ONCE : RETRY_SERVICE);
     skrfs_autobuf url = SKRFS_BUF(URL_MAX), header = SKRFS_BUF(CALL_HEADER_MAX);
     if (skrfs_buf_printf(&url, err, "%s%s", vault->config.url, call->path) < 0 ||
             (token && (skrfs_buf_append_text(&header, "Authorization: Bearer ", err) < 0 ||
                               skrfs_buf_append(&header, token->data, token->len, err) < 0)))
         return -1;
     bool sends = token && call->body.data;
-    retry.transport = !call->once;
     const struct skrfs_http_request request = {
             .method = call->method,
             .url = skrfs_buf_text(&url),

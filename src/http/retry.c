@@ -7,7 +7,7 @@ static bool listed(const struct skrfs_http_retry *retry, long status) {
     for (const long *at = retry->statuses; at && *at; at++)
         if (*at == status)
             return true;
-    return status >= 500 && status <= 599 && status != 501 && status != 505;
+    return !retry->strict && status >= 500 && status <= 599 && status != 501 && status != 505;
 }
 
 /* Between 80 and 120 percent, so that machines that failed together do not come back together. */

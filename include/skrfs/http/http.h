@@ -48,7 +48,8 @@ struct skrfs_http_retry {
     unsigned attempts;
     uint64_t base_ns;
     uint64_t max_ns;      /* longest single pause */
-    const long *statuses; /* zero-terminated; each 5xx but 501 and 505 counts too */
+    const long *statuses; /* zero-terminated; each 5xx but 501 and 505 counts too, unless */
+    bool strict;          /* these alone: for what is not to be done twice */
     bool transport;       /* retry when no answer arrived (refused, reset, half a body) */
     /* A status with a rhythm of its own: tried again so many times, such a pause apart. When that
      * ends on it and the answer did not tell, retry_at_ns is a pause from then. 0: there is none.
@@ -70,12 +71,12 @@ void skrfs_http_answer_done(struct skrfs_http_answer *answer);
 #define skrfs_autoanswer SKRFS_CLEANUP(skrfs_http_answer_done) struct skrfs_http_answer
 
 /* Sends and waits. 0 when a whole answer arrived, whatever its status; `ret_answer` must be zeroed
- * or done. `retry` may be NULL: one attempt. When retries end on a listed status the last answer is
- * returned. No answer is UNAVAILABLE (TIMEOUT when the deadline passed, retryable either way; a
- * certificate that is not trusted is BAD_ANSWER and is not retried); a body over the limit is
- * BAD_ANSWER; trust anchors that cannot be read and a proxy that does not exist are CONFIG. A URL
- * that is not https (http when `plain`) is BAD_ANSWER. Messages name host and port, never the
- * path's query. */
+ * or an answer of before, which is done then. `retry` may be NULL: one attempt. When retries end on
+ * a listed status the last answer is returned. No answer is UNAVAILABLE (TIMEOUT when the deadline
+ * passed, retryable either way; a certificate that is not trusted is BAD_ANSWER and is not
+ * retried); a body over the limit is BAD_ANSWER; trust anchors that cannot be read and a proxy that
+ * does not exist are CONFIG. A URL that is not https (http when `plain`) is BAD_ANSWER. Messages
+ * name host and port, never the path's query. */
 int skrfs_http_send(struct skrfs_http *http, const struct skrfs_http_request *request,
         const struct skrfs_http_retry *retry, struct skrfs_http_answer *ret_answer,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
