@@ -2,9 +2,13 @@
  * the process that speaks to the network: that one, which is nobody and in a sandbox, is let read
  * their folders, and joins the groups to which they are open. */
 #include <skrfs/base/log.h>
+#include <skrfs/base/secret.h>
 #include <skrfs/daemon/process.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* Of a login with a certificate: its PEM file while it is read (azure/assertion.c). */
+#define KEY_ROOM SKRFS_SECRET_MAX
 
 bool skrfs_credential_open_to(const struct stat *status, bool *ret_group) {
     *ret_group = false;
@@ -91,7 +95,7 @@ static int find(struct skrfs_credentials *credentials, const struct skrfs_networ
             return -1;
         judge(credentials, vault, file);
         if (vault->identity == SKRFS_IDENTITY_CERTIFICATE)
-            credentials->private_key = true;
+            credentials->secret += KEY_ROOM;
     }
     return find_arc(credentials, &network->login, err);
 }

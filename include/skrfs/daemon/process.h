@@ -71,7 +71,9 @@ struct skrfs_credentials {
     size_t count;
     gid_t groups[SKRFS_CONF_VAULTS_MAX + 1]; /* to be joined by a process that was root */
     size_t group_count;
-    bool private_key; /* among them is one: secret memory is needed */
+    /* Octets of secret memory that logins may want at the same time, for a private key of each
+     * vault; 0: there is none among the files. The sandbox lets no more be mapped. */
+    size_t secret;
 };
 /* Looks at the files of the vaults' logins. One that the courier will not be able to read is warned
  * of, with what to do. */

@@ -43,7 +43,7 @@ static void folders_of_logins_are_found(void **state) {
     assert_string_equal(credentials.folders[0], "/x/y");
     assert_string_equal(credentials.folders[1], "/x");
     assert_int_equal(credentials.group_count, 0);
-    assert_false(credentials.private_key);
+    assert_int_equal(credentials.secret, 0);
     skrfs_credentials_done(&credentials);
     struct skrfs_cloud_vault certificate = {
             .name = "f", .identity = SKRFS_IDENTITY_CERTIFICATE, .identity_id = "/file.pem"};
@@ -53,7 +53,12 @@ static void folders_of_logins_are_found(void **state) {
     assert_int_equal(credentials.count, 2);
     assert_string_equal(credentials.folders[1], "/var/opt/azcmagent/tokens");
     assert_string_equal(credentials.folders[0], "/file.pem"); /* never the whole tree */
-    assert_true(credentials.private_key);
+    assert_int_equal(credentials.secret, SKRFS_SECRET_MAX);
+    skrfs_credentials_done(&credentials);
+    struct skrfs_cloud_vault both[] = {certificate, certificate};
+    const struct skrfs_network two = {.vaults = both};
+    assert_ok(skrfs_credentials_find(&two, 2, &credentials, &err), err);
+    assert_int_equal(credentials.secret, 2 * SKRFS_SECRET_MAX);
     skrfs_credentials_done(&credentials);
 }
 
