@@ -22,8 +22,6 @@ void skrfs_access_token_done(struct access_token *token);
 /* identity.c: logs in as the slot's identity. */
 int skrfs_login(struct skrfs_cloud *cloud, const struct token_slot *slot, uint64_t deadline_ns,
         struct access_token *ret_token, struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* The first four: asked for at an endpoint of this machine. */
-bool skrfs_identity_is_managed(enum skrfs_identity_kind kind);
 /* An answer with access_token and when it ends, in the spellings of all endpoints. */
 int skrfs_identity_answer(struct skrfs_bytes body, struct access_token *ret_token,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -6,10 +6,6 @@ static const char *first(const char *a, const char *b, const char *c) {
     return a ? a : b ? b : c;
 }
 
-static bool is_managed(enum skrfs_identity_kind kind) {
-    return kind < SKRFS_IDENTITY_WORKLOAD;
-}
-
 static int check_application(const struct skrfs_conf_vault *from,
         const struct skrfs_cloud_vault *to, struct skrfs_error *err) {
     if (!to->client)
@@ -40,7 +36,7 @@ static int check_application(const struct skrfs_conf_vault *from,
 int network_application(const struct skrfs_conf *conf, const struct skrfs_conf_vault *from,
         const struct skrfs_network_environment *environment, struct skrfs_cloud_vault *to,
         struct skrfs_error *err) {
-    if (is_managed(to->identity))
+    if (skrfs_identity_is_managed(to->identity))
         return 0;
     to->tenant = first(from->tenant, conf->login.tenant, environment->tenant);
     to->client = first(from->client, conf->login.client, environment->client);
@@ -70,7 +66,7 @@ static int check_cloud(const struct skrfs_conf *conf, const struct skrfs_network
         const struct skrfs_conf_vault *vault = &conf->vaults[i];
         for (size_t j = 0; j < SKRFS_ARRAY_LEN(names); j++) {
             const struct skrfs_cloud_names *other = skrfs_cloud_by_name(names[j]);
-            if (is_managed(network->vaults[i].identity) || other == cloud ||
+            if (skrfs_identity_is_managed(network->vaults[i].identity) || other == cloud ||
                     !is_in(other, vault->host))
                 continue;
             return skrfs_fail(err, SKRFS_CLASS_CONFIG,
@@ -125,7 +121,7 @@ static enum skrfs_managed choose_managed(
 
 static bool wants_managed(const struct skrfs_conf *conf, const struct skrfs_network *network) {
     for (size_t i = 0; i < conf->vault_count; i++)
-        if (is_managed(network->vaults[i].identity))
+        if (skrfs_identity_is_managed(network->vaults[i].identity))
             return true;
     return false;
 }

@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include <skrfs/base/encode.h>
+#include <skrfs/crypto/hash.h>
 #include <skrfs/json/json.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,16 @@ void skrfs_lab_answer_init(struct skrfs_lab_answer *answer, enum skrfs_lab_servi
 
 void skrfs_lab_answer_done(struct skrfs_lab_answer *answer) {
     skrfs_buf_done(&answer->body);
+}
+
+void skrfs_lab_new_id(char out[37]) {
+    struct skrfs_error err;
+    uint8_t id[16];
+    char hex[33] = "00000000000000000000000000000000";
+    if (skrfs_random(id, sizeof(id), &err) == 0)
+        skrfs_hex_encode(id, sizeof(id), hex);
+    (void)snprintf(
+            out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
 /* IMDS and Entra ID speak OAuth's errors (RFC 6749 section 5.2), the others Azure's. */

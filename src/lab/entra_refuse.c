@@ -47,16 +47,6 @@ static const struct word *word_of(unsigned number) {
     return &other;
 }
 
-static void new_id(char out[37]) {
-    struct skrfs_error err;
-    uint8_t id[16];
-    char hex[33] = "00000000000000000000000000000000";
-    if (skrfs_random(id, sizeof(id), &err) == 0)
-        skrfs_hex_encode(id, sizeof(id), hex);
-    (void)snprintf(
-            out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 /* "2026-11-25 07:12:00Z", with a blank where others have a T. */
 static void stamp(int64_t wall_s, char out[32]) {
     time_t time = (time_t)wall_s;
@@ -73,8 +63,8 @@ static int error_json(struct skrfs_lab *lab, unsigned number, const char *messag
     char when[32];
     char uri[SKRFS_LAB_URL_MAX + 32];
     skrfs_autobuf text = SKRFS_BUF((size_t)4096);
-    new_id(trace);
-    new_id(correlation);
+    skrfs_lab_new_id(trace);
+    skrfs_lab_new_id(correlation);
     stamp(skrfs_lab_wall_s(lab), when);
     (void)snprintf(uri, sizeof(uri), "%s/error?code=%u", lab->authority, number);
     if (skrfs_buf_printf(&text, err, "AADSTS%u: %s Trace ID: %s Correlation ID: %s Timestamp: %s",

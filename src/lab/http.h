@@ -110,6 +110,8 @@ const char *skrfs_lab_query(const struct skrfs_lab_request *request, const char 
 
 void skrfs_lab_answer_init(struct skrfs_lab_answer *answer, enum skrfs_lab_service service);
 void skrfs_lab_answer_done(struct skrfs_lab_answer *answer);
+/* A random request id, as the services write theirs. */
+void skrfs_lab_new_id(char out[37]);
 /* Makes it an error answer in the service's shape; replaces what was there. Returns -1. */
 int skrfs_lab_refuse(struct skrfs_lab_answer *answer, unsigned status, const char *code,
         const char *format, ...) SKRFS_PRINTF(4, 5);

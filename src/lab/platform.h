@@ -5,6 +5,9 @@
 
 #include "pki.h"
 
+/* A number in `size` octets, little endian. */
+void skrfs_lab_put(uint8_t *place, uint64_t value, size_t size);
+
 #define SKRFS_LAB_SNP_REPORT_LEN ((size_t)1184)
 #define SKRFS_LAB_TD_REPORT_LEN ((size_t)1024)
 #define SKRFS_LAB_HCL_NV_LEN ((size_t)2048) /* swtpm's largest index; Azure's is 2600 */

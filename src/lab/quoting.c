@@ -7,7 +7,7 @@
 #define QE_REPORT_LEN 384
 #define QE_AUTH_LEN 32
 
-static void put(uint8_t *place, uint64_t value, size_t size) {
+void skrfs_lab_put(uint8_t *place, uint64_t value, size_t size) {
     for (size_t i = 0; i < size; i++)
         place[i] = (uint8_t)(value >> (8 * i));
 }
@@ -39,7 +39,7 @@ static int append_qe(const struct skrfs_lab_pki *pki, const uint8_t key[64], str
             skrfs_ecdsa_sign(pki->pck.key, SKRFS_SHA256,
                     (struct skrfs_bytes){report, sizeof(report)}, out, err) < 0)
         return -1;
-    put(head, QE_AUTH_LEN, 2);
+    skrfs_lab_put(head, QE_AUTH_LEN, 2);
     if (skrfs_buf_append(out, head, sizeof(head), err) < 0)
         return -1;
     return skrfs_buf_append(out, bound + 64, QE_AUTH_LEN, err);
@@ -48,8 +48,8 @@ static int append_qe(const struct skrfs_lab_pki *pki, const uint8_t key[64], str
 static int append_typed(
         struct skrfs_buf *out, unsigned type, struct skrfs_bytes data, struct skrfs_error *err) {
     uint8_t head[6];
-    put(head, type, 2);
-    put(head + 2, data.len, 4);
+    skrfs_lab_put(head, type, 2);
+    skrfs_lab_put(head + 2, data.len, 4);
     if (skrfs_buf_append(out, head, sizeof(head), err) < 0)
         return -1;
     return skrfs_buf_append(out, data.data, data.len, err);

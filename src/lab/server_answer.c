@@ -3,8 +3,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <skrfs/base/clock.h>
-#include <skrfs/base/encode.h>
-#include <skrfs/crypto/hash.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,16 +96,6 @@ static struct MHD_Response *make_response(
             answer->body.len, answer->body.data, MHD_RESPMEM_MUST_COPY);
 }
 
-static void new_request_id(char out[37]) {
-    struct skrfs_error err;
-    uint8_t id[16];
-    char hex[33] = "00000000000000000000000000000000";
-    if (skrfs_random(id, sizeof(id), &err) == 0)
-        skrfs_hex_encode(id, sizeof(id), hex);
-    (void)snprintf(
-            out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 static void add(struct MHD_Response *response, const char *name, const char *value) {
     (void)MHD_add_response_header(response, name, value);
 }
@@ -144,7 +132,7 @@ static void add_headers(struct MHD_Connection *connection, struct MHD_Response *
     const char *wanted = header_of(connection, "x-ms-return-client-request-id");
     if (answer->body.len > 0 || answer->status != 204)
         add(response, "Content-Type", "application/json; charset=utf-8");
-    new_request_id(text);
+    skrfs_lab_new_id(text);
     if (answer->service != SKRFS_LAB_IMDS)
         add(response, "x-ms-request-id", text);
     if (answer->service == SKRFS_LAB_LOGIN)

@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static void put(uint8_t *place, uint64_t value, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        place[i] = (uint8_t)(value >> (8 * i));
-}
-
 /* Milan's layout of a TCB version. */
 static void put_tcb(uint8_t *place, const struct skrfs_lab_tcb *tcb, uint8_t newer) {
     memset(place, 0, 8);
@@ -19,14 +14,14 @@ static void put_tcb(uint8_t *place, const struct skrfs_lab_tcb *tcb, uint8_t new
 
 static int fill(const struct skrfs_lab_pki *pki, const struct skrfs_lab_snp_wish *wish,
         uint8_t *report, struct skrfs_error *err) {
-    put(report + 0x00, wish->names_processor ? 3 : 2, 4); /* version */
-    put(report + 0x04, 4, 4);                             /* guest SVN */
-    put(report + 0x08, wish->policy, 8);
+    skrfs_lab_put(report + 0x00, wish->names_processor ? 3 : 2, 4); /* version */
+    skrfs_lab_put(report + 0x04, 4, 4);                             /* guest SVN */
+    skrfs_lab_put(report + 0x08, wish->policy, 8);
     report[0x10] = 1; /* family */
     report[0x20] = 2; /* image */
-    put(report + 0x30, wish->vmpl, 4);
-    put(report + 0x34, 1, 4); /* ECDSA P-384 with SHA-384 */
-    put(report + 0x40, 1, 8); /* platform: SMT */
+    skrfs_lab_put(report + 0x30, wish->vmpl, 4);
+    skrfs_lab_put(report + 0x34, 1, 4); /* ECDSA P-384 with SHA-384 */
+    skrfs_lab_put(report + 0x40, 1, 8); /* platform: SMT */
     memcpy(report + 0x50, wish->report_data, 64);
     /* Azure's firmware is routinely newer than what the VCEK is made for. */
     put_tcb(report + 0x38, &pki->reported, 95);

@@ -10,11 +10,6 @@
 #define HEADER_LEN 48
 #define BODY_LEN 584
 
-static void put(uint8_t *place, uint64_t value, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        place[i] = (uint8_t)(value >> (8 * i));
-}
-
 /* The CPU's MAC over the report, keyed by a secret that only the lab's CPU has. The real one is an
  * AES-CMAC inside the CPU; nobody outside can tell. */
 static int mac(const struct skrfs_lab_pki *pki, const uint8_t *report, uint8_t ret_mac[32],
@@ -33,12 +28,12 @@ int skrfs_lab_make_td_report(const struct skrfs_lab_pki *pki, const uint8_t repo
     uint8_t report[SKRFS_LAB_TD_REPORT_LEN] = {0};
     report[0] = 0x81; /* TDX */
     memcpy(report + 128, report_data, 64);
-    put(report + 256, 0x301ff, 8); /* which members of TEE_TCB_INFO are valid */
-    report[264] = 2;               /* TEE TCB SVN */
+    skrfs_lab_put(report + 256, 0x301ff, 8); /* which members of TEE_TCB_INFO are valid */
+    report[264] = 2;                         /* TEE TCB SVN */
     report[265] = 1;
     report[266] = 6;
-    put(report + ATTRIBUTES_AT, attributes, 8);
-    put(report + ATTRIBUTES_AT + 8, 0x618e7, 8); /* XFAM */
+    skrfs_lab_put(report + ATTRIBUTES_AT, attributes, 8);
+    skrfs_lab_put(report + ATTRIBUTES_AT + 8, 0x618e7, 8); /* XFAM */
     if (skrfs_hash(SKRFS_SHA384, "skrfs lab TDX module", 20, report + 280, err) < 0 ||
             skrfs_hash(SKRFS_SHA384, "skrfs lab paravisor", 19, report + 528, err) < 0 ||
             mac(pki, report, report + MAC_AT, err) < 0)
@@ -53,9 +48,9 @@ static void fill(const uint8_t *report, uint8_t quote[HEADER_LEN + BODY_LEN]) {
             0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
     uint8_t *body = quote + HEADER_LEN;
     memset(quote, 0, HEADER_LEN + BODY_LEN);
-    put(quote, 4, 2);        /* version */
-    put(quote + 2, 2, 2);    /* ECDSA P-256 */
-    put(quote + 4, 0x81, 4); /* TDX */
+    skrfs_lab_put(quote, 4, 2);        /* version */
+    skrfs_lab_put(quote + 2, 2, 2);    /* ECDSA P-256 */
+    skrfs_lab_put(quote + 4, 0x81, 4); /* TDX */
     memcpy(quote + 12, intel, sizeof(intel));
     memcpy(body, report + 264, 16 + 48 + 48 + 8); /* TCB SVN, SEAM measurements, attributes */
     memcpy(body + 120, report + ATTRIBUTES_AT, 8 + 8 + 4 * 48 + 4 * 48); /* attributes to RTMR 3 */
@@ -79,7 +74,7 @@ int skrfs_lab_quote_td(const struct skrfs_lab_pki *pki, struct skrfs_bytes repor
     if (skrfs_lab_quote_proof(pki, true, (struct skrfs_bytes){quote, sizeof(quote)}, &data, err) <
             0)
         return skrfs_wrap(err, "make a TD quote");
-    put(size, data.len, 4);
+    skrfs_lab_put(size, data.len, 4);
     if (skrfs_buf_append(out, quote, sizeof(quote), err) < 0 ||
             skrfs_buf_append(out, size, sizeof(size), err) < 0)
         return -1;

@@ -30,7 +30,10 @@ enum skrfs_identity_kind {
     SKRFS_IDENTITY_CERTIFICATE, /* "certificate-file:PATH": PEM, certificate and private key */
 };
 
-/* Where the managed identities (the first four) are asked for. */
+/* The first four: asked for at an endpoint of this machine. */
+bool skrfs_identity_is_managed(enum skrfs_identity_kind kind);
+
+/* Where they are asked for. */
 enum skrfs_managed {
     SKRFS_MANAGED_IMDS,        /* the instance metadata service */
     SKRFS_MANAGED_APP_SERVICE, /* App Service, ACI, Container Apps: IDENTITY_ENDPOINT and _HEADER */
