@@ -25,13 +25,26 @@ static int conf_read(const char *option, struct skrfs_conf **ret_conf, struct sk
     return skrfs_conf_load(path, ret_conf, err);
 }
 
-/* Detection ends with what is there and fails. */
+/* Detection ends with what is there and fails, also when it looked all right at first. */
 static const char *state_of(const struct finding *finding, size_t index) {
-    bool last = index + 1 == finding->looks.count;
-    if (!finding->looks.looks[index].there) {
+    const struct skrfs_tee_look *look = &finding->looks.looks[index];
+    bool ended = !finding->found && finding->err.kind != SKRFS_CLASS_NO_TEE &&
+                 index + 1 == finding->looks.count;
+    if (!look->there) {
         return "absent";
     }
-    return !finding->found && last && finding->err.kind != SKRFS_CLASS_NO_TEE ? "failing" : "ok";
+    return look->failed || ended ? "failing" : "ok";
+}
+
+/* Each reason has its line. */
+static void none_is_there(const struct skrfs_conf *conf, struct skrfs_error *err) {
+    if (strcmp(conf->tee.kind, "auto") == 0) {
+        skrfs_fail(err, SKRFS_CLASS_NO_TEE, "this machine has no TEE that skrfs knows");
+    } else {
+        skrfs_fail(err, SKRFS_CLASS_NO_TEE,
+                "this machine is none of [tee] kind = %s: without it every kind is looked for",
+                conf->tee.kind);
+    }
 }
 
 static const char *style_of(const char *state) {
@@ -141,8 +154,7 @@ static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
     skrfs_lab_note(conf->lab_dir);
     finding.found = skrfs_keyside_look(conf, &finding.looks, &finding.err) == 0;
     if (!finding.found && finding.err.kind == SKRFS_CLASS_NO_TEE && finding.looks.count) {
-        /* Each reason has its line. */
-        skrfs_fail(&finding.err, SKRFS_CLASS_NO_TEE, "this machine has no TEE that skrfs knows");
+        none_is_there(conf, &finding.err);
     }
     int made = options->json ? json_print(&finding, conf, &out, err)
                              : text_print(&finding, conf, &out, err);

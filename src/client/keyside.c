@@ -91,7 +91,7 @@ static void note_tpm(struct skrfs_keyside *keyside) {
     struct skrfs_tee_look *look = &keyside->looks->looks[0];
     (void)snprintf(look->what, sizeof(look->what), "TPM");
     (void)snprintf(look->found, sizeof(look->found), "%.255s", keyside->no_tee.message);
-    look->there = true;
+    look->there = look->failed = true;
     keyside->looks->count = 1;
 }
 

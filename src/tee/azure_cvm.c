@@ -125,7 +125,7 @@ static int detect(const struct skrfs_tee_options *options, struct skrfs_error *e
         return skrfs_fail(err, SKRFS_CLASS_NO_TEE, "this machine has no TPM");
     }
     if (skrfs_cvm_read_report(options->tpm, &report, &hcl, err) < 0) {
-        skrfs_tee_look(options, LOOK, err->kind != SKRFS_CLASS_NO_TEE, "%s", err->message);
+        skrfs_tee_look_failed(options, LOOK, err);
         return skrfs_wrap(err, err->kind == SKRFS_CLASS_NO_TEE
                                        ? "this machine is not an Azure confidential VM"
                                        : "this Azure confidential VM");

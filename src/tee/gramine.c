@@ -101,8 +101,7 @@ int skrfs_gramine_open(const struct skrfs_tee_options *options, struct skrfs_sou
     if (make_path(folder, "attestation_type", path, err) < 0)
         return -1;
     if (look_at_type(path, err) < 0) {
-        skrfs_tee_look(options, path, err->errnum != ENOENT && !strstr(err->message, "not there"),
-                "%s", err->message);
+        skrfs_tee_look_failed(options, path, err);
         return -1;
     }
     skrfs_tee_look(options, path, true, "dcap: an SGX enclave under Gramine");

@@ -20,6 +20,9 @@ int skrfs_sgx_open(const struct skrfs_tee_options *options, struct skrfs_tee **r
  * nothing. */
 void skrfs_tee_look(const struct skrfs_tee_options *options, const char *what, bool there,
         const char *format, ...) SKRFS_PRINTF(4, 5);
+/* The same of what did not open: NO_TEE is not there, anything else failed. */
+void skrfs_tee_look_failed(
+        const struct skrfs_tee_options *options, const char *what, const struct skrfs_error *err);
 void skrfs_tee_chosen(const struct skrfs_tee_options *options, const char *format, ...)
         SKRFS_PRINTF(2, 3);
 

@@ -74,6 +74,6 @@ int skrfs_sev_node(const struct skrfs_tee_options *options, const char *path, in
     skrfs_fail_errno(err, errnum, "%s cannot be opened", path);
     if (!there)
         skrfs_fail(err, SKRFS_CLASS_NO_TEE, "%s is not there", path);
-    skrfs_tee_look(options, path, there, "%s", err->message);
+    skrfs_tee_look_failed(options, path, err);
     return -1;
 }

@@ -90,7 +90,7 @@ int skrfs_sev_legacy_open(const struct skrfs_tee_options *options, const char *p
             .ops = &sev_legacy_ops, .ioctls = ioctls, .ioctl_count = SKRFS_ARRAY_LEN(ioctls)};
     legacy->fd = skrfs_take_fd(&fd);
     if (tell_from_host(legacy, path, err) < 0) {
-        skrfs_tee_look(options, path, true, "%s", err->message);
+        skrfs_tee_look_failed(options, path, err);
         sev_legacy_close(&legacy->base);
         return -1;
     }

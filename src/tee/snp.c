@@ -78,6 +78,10 @@ static int open_sources(const struct skrfs_tee_options *options, struct skrfs_di
                                                           : "an SEV-SNP guest's report");
 }
 
+static bool is_device(const struct skrfs_source *source) {
+    return source->ioctl_count > 0;
+}
+
 int skrfs_snp_open(const struct skrfs_tee_options *options, struct skrfs_tee **ret_tee,
         struct skrfs_error *err) {
     struct skrfs_direct *direct;
@@ -88,7 +92,8 @@ int skrfs_snp_open(const struct skrfs_tee_options *options, struct skrfs_tee **r
             skrfs_context_read(options, "", direct, err) < 0)
         return -1;
     skrfs_tee_chosen(options, "snp: a report over the wrapping key comes from %s",
-            direct->sources[0]->ops->name);
+            is_device(direct->sources[0]) && options->device ? options->device
+                                                             : direct->sources[0]->ops->name);
     *ret_tee = skrfs_take(tee);
     return 0;
 }

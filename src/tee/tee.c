@@ -33,8 +33,18 @@ void skrfs_tee_look(const struct skrfs_tee_options *options, const char *what, b
     int len = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     look->there = there;
+    look->failed = false;
     skrfs_text_clean(what, strlen(what), look->what, sizeof(look->what));
     skrfs_text_clean(text, len < 0 ? 0 : strlen(text), look->found, sizeof(look->found));
+}
+
+void skrfs_tee_look_failed(
+        const struct skrfs_tee_options *options, const char *what, const struct skrfs_error *err) {
+    struct skrfs_tee_looks *looks = options->looks;
+    size_t before = looks ? looks->count : 0;
+    skrfs_tee_look(options, what, err->kind != SKRFS_CLASS_NO_TEE, "%s", err->message);
+    if (looks && looks->count > before)
+        looks->looks[before].failed = looks->looks[before].there;
 }
 
 void skrfs_tee_chosen(const struct skrfs_tee_options *options, const char *format, ...) {

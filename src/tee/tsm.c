@@ -297,7 +297,7 @@ int skrfs_tsm_open(const struct skrfs_tee_options *options, const char *provider
     tsm->namespace = own_namespace();
     tsm->dir = -1;
     if (open_folder(path, &tsm->dir, err) < 0 || find_provider(tsm, provider, err) < 0) {
-        skrfs_tee_look(options, path, tsm->dir >= 0, "%s", err->message);
+        skrfs_tee_look_failed(options, path, err);
         tsm_close(&tsm->base);
         return -1;
     }

@@ -82,6 +82,21 @@ def test_what_fails_ends_the_search(lab, double, tmp_path):
     assert "dcap" in answer["error"] and len(answer["looks"]) == 1
 
 
+def test_a_way_that_fails_is_told_beside_the_one_that_is_taken(lab, double, tmp_path):
+    """All of an SEV-SNP guest's ways are the same hardware's word."""
+    one = double(Sev(lab, tmp_path / "device"))
+    broken = tmp_path / "tsm"
+    broken.mkdir()  # folders can be made in it, and have no provider
+    where = {"kind": "snp", "tsm": broken, **one.tee}
+    answer, lines = told(lab.config(tmp_path / "c.conf", {}, tee=where), env=one.env)
+    assert states(answer)[0] == ("failing", str(broken)) and "provider" in lines[2]
+    assert states(answer)[1] == ("ok", str(one.device)) and answer["chosen"].endswith(f"comes from {one.device}")
+    other = double(Tsm(lab, tmp_path / "td", "tdx_guest"))
+    where = {name: value for name, value in nowhere(tmp_path, tsm=other.path).items() if name != "attestation"}
+    answer, lines = told(lab.config(tmp_path / "c.conf", {}, tee={"kind": "snp", **where}), code=10)
+    assert states(answer)[0] == ("absent", str(other.path)) and "none of [tee] kind = snp" in lines[-1]
+
+
 def test_the_configured_kind_alone_is_looked_for(lab, tmp_path):
     where = {name: value for name, value in nowhere(tmp_path).items() if name in ("tsm", "device", "context")}
     answer, lines = told(lab.config(tmp_path / "c.conf", {}, tee={"kind": "snp", **where}), code=10)

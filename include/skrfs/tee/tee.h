@@ -17,6 +17,7 @@ struct skrfs_tee_look {
     char what[96];   /* "/dev/sev-guest", "TPM index 0x01400001" */
     char found[256]; /* "a SEV-SNP report bound to its claims", "not there" */
     bool there;
+    bool failed; /* there, and cannot be used */
 };
 struct skrfs_tee_looks {
     struct skrfs_tee_look looks[SKRFS_TEE_LOOKS_MAX];

@@ -3,9 +3,10 @@
 
 #define autotee SKRFS_CLEANUP(skrfs_tee_close_p) struct skrfs_tee
 
+/* The last look at it. */
 static const struct skrfs_tee_look *find_look(
         const struct skrfs_tee_looks *looks, const char *what) {
-    for (size_t i = 0; i < looks->count; i++)
+    for (size_t i = looks->count; i-- > 0;)
         if (strstr(looks->looks[i].what, what))
             return &looks->looks[i];
     print_error("nobody looked at %s\n", what);
