@@ -117,6 +117,22 @@ static const char *kty_of(enum skrfs_key_type type) {
     return names[type];
 }
 
+static int rsa_check(const struct brought *brought, struct skrfs_error *err) {
+    skrfs_autopkey *key = NULL;
+    struct skrfs_public public;
+    if (skrfs_pkey_from_pkcs8(skrfs_secret_data(brought->plain), skrfs_secret_len(brought->plain),
+                &key, err) < 0 ||
+            skrfs_pkey_public(key, &public, err) < 0) {
+        return -1;
+    }
+    if (public.n_len != 256 && public.n_len != 384 && public.n_len != 512) {
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "vaults take RSA keys of 2048, 3072 and 4096 bits, and this one has about %zu",
+                public.n_len * 8);
+    }
+    return 0;
+}
+
 /* What the service would refuse with less words. */
 static int key_check(const struct import_options *options, const struct brought *brought,
         const struct skrfs_conf_vault *vault, struct skrfs_error *err) {
@@ -126,6 +142,9 @@ static int key_check(const struct import_options *options, const struct brought 
                 "--kty is '%s', and the key in the file can become %s alone: keys that can be "
                 "released are HSM keys",
                 options->kty, kty_of(brought->type));
+    }
+    if (brought->type == SKRFS_KEY_RSA) {
+        return rsa_check(brought, err);
     }
     if (brought->type != SKRFS_KEY_OCT) {
         return 0;

@@ -174,6 +174,9 @@ int skrfs_lab_jwk_private(
     if (skrfs_pkey_from_pkcs8(der.data, der.len, &key, err) < 0 ||
             skrfs_pkey_public(key, &public, err) < 0 || check_halves(key, &public, err) < 0)
         return skrfs_wrap(err, "the key");
+    if (wish->type == SKRFS_KEY_RSA && public.n_len != 256 && public.n_len != 384 &&
+            public.n_len != 512)
+        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "an RSA key has 2048, 3072 or 4096 bits");
     wish->key = skrfs_take(key);
     return 0;
 }

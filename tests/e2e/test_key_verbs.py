@@ -68,6 +68,8 @@ def test_import_refuses_before_anything_is_sent(lab, tmp_path):
     run("openssl", "genrsa", "-out", rsa, "2048")
     locked = tmp_path / "locked"
     run("openssl", "pkey", "-in", rsa, "-aes128", "-passout", "pass:word", "-out", locked)
+    short = tmp_path / "short"
+    run("openssl", "genrsa", "-out", short, "1024")
     octets = private(tmp_path / "octets", os.urandom(8))
     public = tmp_path / "public"
     run("openssl", "pkey", "-in", rsa, "-pubout", "-out", public)
@@ -81,6 +83,7 @@ def test_import_refuses_before_anything_is_sent(lab, tmp_path):
         (["--from", rsa, "--format", "jwk", "--policy", lab.policy], "vault", "no JSON object"),
         (["--from", rsa, "--format", "openssh", "--policy", lab.policy], "vault", "as openssh"),
         (["--from", rsa, "--kty", "EC-HSM", "--policy", lab.policy], "vault", "RSA-HSM alone"),
+        (["--from", short, "--policy", lab.policy], "vault", "2048, 3072 and 4096 bits"),
         (["--from", octets, "--format", "raw", "--policy", lab.policy], "vault", "Managed HSM alone"),
         (["--from", octets, "--format", "raw", "--policy", lab.policy], "hsm", "16 to 64 octets"),
         (["--from", rsa, "--policy", policy], "vault", "policy"),

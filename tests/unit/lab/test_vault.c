@@ -267,6 +267,22 @@ static void imports_keep_the_key(void **state) {
                     "\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\",\"d\":\"jpsQnnGQmL-"
                     "YBIffH1136cspYG6-0iY7X1fCE9-E9LI\"}}",
                     400, "BadParameter"},
+            /* a key that is too short */
+            {VAULT, "PUT", "/keys/i", V, B,
+                    "{\"key\":{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"vTTsJXDNpVGqYetUY7zKB"
+                    "EFUlrA8-_oAfaTWPvAJ7tWOQ4n5SNwZTLLbizk_aPzwTkPemUeJ2aBDIeKcOgG-x3E_s8W"
+                    "qY7HgbuAvVjwlBmBaoxQvWz8LaoiTD14ZWIWHjxPpBtjcbtSPtRKoP5sW4VL_uOIylGB4L"
+                    "-Vc4LXXYHs\",\"d\":\"YWBYXNiWbgv-tZCJCR_DlLcO0tL3P_OlxwRL425knk-4fRgIf"
+                    "TARsUCn7xpSgTUUdCNH7_k6gA-UHV9kahI13cj0SeQgb-lvf1LNjih_lh65Hu_JPWx8Y5k"
+                    "JRXAml1Mo42BB6aaeo254kokTkxQIg7TO1YAl0Na7xiDT3AbZ_jE\",\"p\":\"-vIyN5R"
+                    "DV31IhNYHPieooQEy9BwRmxhGspv-Rt2NtKXW6SHJeRXU7A4LTAZkBUKBabJZg8djZntnr"
+                    "yMBLfW92Q\",\"q\":\"wQRqm4p04_OG4gxBkLB7u5sQGyfesXA-aZUMDjGaXSYxBSU0GG"
+                    "AVfHylbfdTl5-3xQiXJ5_w93aCk9Ms2-TYcw\",\"dp\":\"GyjdYICObUik8aOMcyCtso"
+                    "dDsYHcMfIFrM0PTzIpZRTR1reOa6l-OvImLNtANgWFph_kakvJKU1P4neiaAwBuQ\",\"d"
+                    "q\":\"mXa0eITGWXOHu_S4sJzRVCF-1ciGdBflV7csxaBEtmkmMowY9oR2sOq98UfjS7uu"
+                    "tlcVL2kogujT-0q88Pzr5w\",\"qi\":\"IymJq9S7Y8e250SBVw9olFz5okmImoeuZ06-"
+                    "bH-fnE-osZ-Qfs_7RAcZtsyOhWjjTn51jCYJbjkOv4pghFtRNA\"}}",
+                    400, "2048, 3072 or 4096"},
             {HSM, "PUT", "/keys/i", V, B, "{\"key\":{\"kty\":\"oct\",\"k\":\"\"}}", 400,
                     "k is empty"},
             {HSM, "PUT", "/keys/i", V, B,
