@@ -120,6 +120,11 @@ static int lint_files(const struct skrfs_call *call, enum skrfs_finding_level le
                     listener.path, listener.counts[SKRFS_FINDING_WARNING],
                     listener.counts[SKRFS_FINDING_NOTE]);
         }
+        if (result < 0 && !listener.failed && !is_wrong(&listener, SKRFS_FINDING_NOTE)) {
+            /* What cannot be read has a line too, beside others that may have many. */
+            listener.path = policy_shown_path(call->operands[i]);
+            finding_write(&listener, SKRFS_FINDING_ERROR, 0, 0, own.message);
+        }
         if (result < 0 && wrong++ == 0) {
             *err = own;
         }

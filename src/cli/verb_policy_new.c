@@ -91,7 +91,7 @@ static int bind_add(enum skrfs_policy_tee tee, const char *word, const struct sk
 /* "hostdata,measurement" */
 static int binds_add(enum skrfs_policy_tee tee, const char *list, const struct skrfs_json *claims,
         struct wishes *wishes, struct skrfs_error *err) {
-    while (*list) {
+    do {
         char word[SKRFS_CLAIM_MAX];
         size_t len = strcspn(list, ",");
         if (len == 0 || len >= sizeof(word)) {
@@ -104,7 +104,7 @@ static int binds_add(enum skrfs_policy_tee tee, const char *list, const struct s
             return -1;
         }
         list += len + (list[len] == ',');
-    }
+    } while (*list);
     return 0;
 }
 

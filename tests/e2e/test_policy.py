@@ -325,13 +325,26 @@ def test_new_from_a_token_is_met_by_it(token, tee, words, tmp_path):
     assert f"--tee says {other}" in skrfs("policy", "new", "--token", vector(TOKENS[token]), "--tee", other, check=False).stderr
 
 
+def test_lint_tells_of_each_file_that_cannot_be_read(tmp_path):
+    wrong, none = tmp_path / "wrong.json", tmp_path / "none.json"
+    wrong.write_text("{}")
+    done = skrfs("policy", "lint", wrong, none, check=False)
+    assert done.returncode == 2 and "2 of 2 policies" in done.stderr
+    assert f"{none}: error: " in done.stdout and "cannot be opened" in done.stdout
+    done = skrfs("policy", "lint", "--json", none, check=False)
+    assert done.returncode == 15 and json.loads(done.stdout)[0]["line"] == 0
+
+
 def test_new_says_what_is_missing(tmp_path):
     authority = ("-a", "https://sharedweu.weu.attest.azure.net")
+    claims = tmp_path / "claims.json"
+    claims.write_text('{"x-ms-isolation-tee":{"x-ms-attestation-type":"sevsnpvm"}}')
     for arguments, why in [
             (("--tee", "snp"), "any container group would do"),
             (("--tee", "sgx", "--claim", "x-ms-sgx-mrsigner=" + "ab" * 32), "any enclave of that signer"),
             (("--bind", "hostdata"), "--bind takes values out of a token"),
             (("--here", "--token", "x"), "is enough"),
+            (("--tee", "sevsnpvm", "--claims", claims, "--bind", ""), "--bind wants words"),
             (("--tee", "arm"), "sevsnpvm, tdxvm, snp, tdx or sgx"),
             (("--claim", "a=1", "--claim", "a=2"), "asked for twice"),
     ]:
