@@ -12,6 +12,9 @@ static int item_get(struct get *get, struct get_item *item, struct skrfs_error *
     int result = skrfs_client_get(get->client, item->name, get->options->version, get->format,
             get->options->timeout_ms, &item->secret, err);
     skrfs_progress_stop(progress);
+    if (result < 0 && get->options->mystikos) {
+        return skrfs_wrap(err, "'%s' of %s", item->told, get->mystikos.secrets[item->key].address);
+    }
     if (result == 0 && item->verbose) {
         (void)fprintf(stderr, "skrfs get: released '%s'\n", item->told);
     }

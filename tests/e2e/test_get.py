@@ -265,6 +265,9 @@ def test_a_failure_must_not_stop_mystikos_boot(lab, conf, folder, tmp_path):
         {"ID": "there-is-none", "SrsAddress": lab.vaults["hsm"], "LocalPath": f"{folder}/a"},
         {"ID": "oct", "SrsAddress": lab.vaults["hsm"], "LocalPath": f"{folder}/b"},
     ])
+    done = get("--mystikos", file, "--config", conf())
+    assert done.returncode == 4 and f"'there-is-none' of {lab.vaults['hsm']}: ".encode() in done.stderr
+    assert names(folder) == []
     done = get("--mystikos", file, "--config", conf(), "--continue", "--exec", "sh", "--", "-c", "test -z \"$CLIENT_SECRET\" && exit 9")
     assert done.returncode == 9, done.stderr
     assert names(folder) == ["b"]
