@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-SKRFS_DEFINE_CLEANUP(struct skrfs_client, skrfs_client_free)
 SKRFS_DEFINE_CLEANUP(char, skrfs_token_free)
 
 const char *policy_shown_path(const char *path) {
@@ -67,20 +66,11 @@ static int file_claims(const char *path, struct skrfs_json **ret_claims, struct 
 
 static int here_claims(const struct claims_source *source, struct skrfs_json **ret_claims,
         struct skrfs_error *err) {
-    const char *path = skrfs_config_path(source->config);
-    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-    SKRFS_CLEANUP(skrfs_client_free_p) struct skrfs_client *client = NULL;
     SKRFS_CLEANUP(skrfs_token_free_p) char *token = NULL;
-    if (skrfs_conf_load(path, &conf, err) < 0) {
+    if (skrfs_attest_here(source->config, source->timeout_ms, &token, err) < 0) {
         return -1;
     }
-    skrfs_lab_note(conf->lab_dir);
-    struct skrfs_progress *progress = skrfs_progress_start("attesting this machine");
-    int result = skrfs_client_new(path, &client, err) < 0
-                         ? -1
-                         : skrfs_client_attest(client, source->timeout_ms, &token, err);
-    skrfs_progress_stop(progress);
-    return result < 0 ? -1 : skrfs_claims_parse(token, strlen(token), ret_claims, err);
+    return skrfs_claims_parse(token, strlen(token), ret_claims, err);
 }
 
 static int given(const struct claims_source *source) {

@@ -1,10 +1,8 @@
 #include "verbs.h"
 
-#include <skrfs/azure/cloud.h>
+#include <skrfs/cli/claims.h>
 #include <skrfs/skrfs.h>
 #include <string.h>
-
-#define CLAIMS_MAX ((size_t)256 * 1024)
 
 struct attest_options {
     const char *config;
@@ -12,21 +10,13 @@ struct attest_options {
     bool token;
 };
 
-SKRFS_DEFINE_CLEANUP(struct skrfs_client, skrfs_client_free)
 SKRFS_DEFINE_CLEANUP(char, skrfs_token_free)
 
 static int claims_print(const char *token, struct skrfs_error *err) {
-    struct skrfs_token_info info = {.not_after_s = 0};
     skrfs_autojson *claims = NULL;
-    skrfs_autobuf out = SKRFS_BUF(CLAIMS_MAX);
-    if (skrfs_token_inspect(
-                (struct skrfs_bytes){(const uint8_t *)token, strlen(token)}, &info, err) < 0) {
-        return -1;
-    }
-    int parsed = skrfs_json_parse(
-            skrfs_buf_text(&info.claims), info.claims.len, CLAIMS_MAX, &claims, err);
-    skrfs_token_info_done(&info);
-    if (parsed < 0 || skrfs_json_print(claims, isatty(STDOUT_FILENO), &out, err) < 0 ||
+    skrfs_autobuf out = SKRFS_BUF(SKRFS_CLAIMS_MAX);
+    if (skrfs_claims_parse(token, strlen(token), &claims, err) < 0 ||
+            skrfs_json_print(claims, isatty(STDOUT_FILENO), &out, err) < 0 ||
             skrfs_buf_append_text(&out, "\n", err) < 0) {
         return -1;
     }
@@ -34,7 +24,7 @@ static int claims_print(const char *token, struct skrfs_error *err) {
 }
 
 static int token_print(const char *token, struct skrfs_error *err) {
-    skrfs_autobuf out = SKRFS_BUF(CLAIMS_MAX);
+    skrfs_autobuf out = SKRFS_BUF(SKRFS_CLAIMS_MAX);
     if (skrfs_buf_printf(&out, err, "%s\n", token) < 0) {
         return -1;
     }
@@ -43,20 +33,8 @@ static int token_print(const char *token, struct skrfs_error *err) {
 
 static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
     const struct attest_options *options = call->options;
-    const char *path = skrfs_config_path(options->config);
-    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-    SKRFS_CLEANUP(skrfs_client_free_p) struct skrfs_client *client = NULL;
     SKRFS_CLEANUP(skrfs_token_free_p) char *token = NULL;
-    if (skrfs_conf_load(path, &conf, err) < 0) {
-        return -1;
-    }
-    skrfs_lab_note(conf->lab_dir);
-    struct skrfs_progress *progress = skrfs_progress_start("attesting this machine");
-    int result = skrfs_client_new(path, &client, err) < 0
-                         ? -1
-                         : skrfs_client_attest(client, options->timeout_ms, &token, err);
-    skrfs_progress_stop(progress);
-    if (result < 0) {
+    if (skrfs_attest_here(options->config, options->timeout_ms, &token, err) < 0) {
         return -1;
     }
     return options->token ? token_print(token, err) : claims_print(token, err);

@@ -15,6 +15,11 @@ extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_atte
 
 #define SKRFS_HELP_CONFIG "configuration (default: $SKRFS_CONFIG, then " SKRFS_CONF_PATH ")"
 
+/* Attests this machine as the configuration says (`config` as given on the command line), with
+ * progress on a terminal. *ret_token goes to skrfs_token_free. */
+int skrfs_attest_here(const char *config, unsigned timeout_ms, char **ret_token,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 /* Reads a policy file ("-": stdin), tells lint's findings through `out` as "file:line:column:
  * level: text" lines, and appends the policy without comments to `ret_policy` (may be NULL). CONFIG
  * when a vault would not take it. */
