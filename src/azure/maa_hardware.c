@@ -78,12 +78,12 @@ static int get_quote(const struct skrfs_evidence *evidence, struct skrfs_bytes *
     if (evidence->kind == SKRFS_EVIDENCE_TDX)
         return skrfs_td_quote_parse(*ret_quote, &td, err) < 0
                        ? -1
-                       : check_chain(td.cert_type,
+                       : check_chain(td.proof.cert_type,
                                  "does the host's quoting service reach a source of them?", err);
     if (skrfs_oe_unwrap(*ret_quote, ret_quote, NULL, err) < 0 ||
             skrfs_sgx_quote_parse(*ret_quote, &sgx, err) < 0)
         return -1;
-    return check_chain(sgx.cert_type,
+    return check_chain(sgx.proof.cert_type,
             "is Azure's DCAP client (az-dcap-client) installed where quotes are made?", err);
 }
 

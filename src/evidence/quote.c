@@ -40,21 +40,21 @@ static uint32_t take32(struct cursor *cursor) {
     return taken.data ? get32(taken.data) : 0;
 }
 
-static void take_qe(struct cursor *cursor, struct quote_proof *proof) {
+static void take_qe(struct cursor *cursor, struct skrfs_quote_proof *proof) {
     proof->qe_report = take(cursor, REPORT_LEN);
     proof->qe_signature = take(cursor, SIGNATURE_LEN);
     proof->qe_auth = take(cursor, take16(cursor));
 }
 
-static void take_certs(struct cursor *cursor, struct quote_proof *proof) {
+static void take_certs(struct cursor *cursor, struct skrfs_quote_proof *proof) {
     proof->cert_type = take16(cursor);
     proof->certs = take(cursor, take32(cursor));
 }
 
-int quote_proof_parse(struct skrfs_bytes data, bool nested, struct quote_proof *ret_proof,
+int quote_proof_parse(struct skrfs_bytes data, bool nested, struct skrfs_quote_proof *ret_proof,
         struct skrfs_error *err) {
     struct cursor cursor = {.left = data};
-    struct quote_proof proof = {0};
+    struct skrfs_quote_proof proof = {0};
     proof.signature = take(&cursor, SIGNATURE_LEN);
     proof.key = take(&cursor, KEY_LEN);
     if (!nested)
@@ -71,8 +71,8 @@ int quote_proof_parse(struct skrfs_bytes data, bool nested, struct quote_proof *
     return 0;
 }
 
-static int attestation_key(
-        const struct quote_proof *proof, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
+static int attestation_key(const struct skrfs_quote_proof *proof, struct skrfs_pkey **ret_key,
+        struct skrfs_error *err) {
     struct skrfs_public public = {
             .type = SKRFS_KEY_EC, .curve = SKRFS_P256, .xy_len = COORDINATE_LEN};
     memcpy(public.x, proof->key.data, COORDINATE_LEN);
@@ -85,7 +85,7 @@ static int attestation_key(
 }
 
 int quote_proof_check_body(
-        struct skrfs_bytes body, const struct quote_proof *proof, struct skrfs_error *err) {
+        struct skrfs_bytes body, const struct skrfs_quote_proof *proof, struct skrfs_error *err) {
     skrfs_autopkey *key = NULL;
     if (attestation_key(proof, &key, err) < 0)
         return -1;
@@ -94,7 +94,7 @@ int quote_proof_check_body(
 
 /* The quoting enclave's report data is SHA-256(attestation key || authentication data), then zeros.
  */
-static int check_vouching(const struct quote_proof *proof, struct skrfs_error *err) {
+static int check_vouching(const struct skrfs_quote_proof *proof, struct skrfs_error *err) {
     skrfs_autobuf named = SKRFS_BUF((size_t)KEY_LEN + UINT16_MAX);
     uint8_t wanted[REPORT_DATA_LEN] = {0};
     if (skrfs_buf_append(&named, proof->key.data, proof->key.len, err) < 0 ||
@@ -108,8 +108,8 @@ static int check_vouching(const struct quote_proof *proof, struct skrfs_error *e
 }
 
 /* Azure's quotes end their chain with a NUL. */
-static int pck_chain(
-        const struct quote_proof *proof, struct skrfs_chain **ret_chain, struct skrfs_error *err) {
+static int pck_chain(const struct skrfs_quote_proof *proof, struct skrfs_chain **ret_chain,
+        struct skrfs_error *err) {
     size_t len = proof->certs.len;
     while (len > 0 && proof->certs.data[len - 1] == 0)
         len--;
@@ -118,8 +118,8 @@ static int pck_chain(
     return 0;
 }
 
-int quote_proof_check_chain(
-        const struct quote_proof *proof, struct skrfs_chain **ret_chain, struct skrfs_error *err) {
+int quote_proof_check_chain(const struct skrfs_quote_proof *proof, struct skrfs_chain **ret_chain,
+        struct skrfs_error *err) {
     skrfs_autochain *chain = NULL;
     skrfs_autopkey *leaf = NULL;
     if (proof->cert_type != QUOTE_CERTS_PCK_CHAIN || !proof->qe_report.data)

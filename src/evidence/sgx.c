@@ -52,7 +52,7 @@ static void read_body(const uint8_t *quote, struct skrfs_sgx_quote *sgx) {
 
 int skrfs_sgx_quote_parse(
         struct skrfs_bytes quote, struct skrfs_sgx_quote *ret_quote, struct skrfs_error *err) {
-    struct quote_proof proof;
+    struct skrfs_quote_proof proof;
     if (check_header(quote, err) < 0)
         return -1;
     size_t at = SIGNED_LEN + sizeof(uint32_t);
@@ -64,13 +64,7 @@ int skrfs_sgx_quote_parse(
     struct skrfs_sgx_quote parsed = {
             .signed_len = SIGNED_LEN,
             .total_len = at + len,
-            .signature = proof.signature,
-            .key = proof.key,
-            .qe_report = proof.qe_report,
-            .qe_signature = proof.qe_signature,
-            .qe_auth = proof.qe_auth,
-            .cert_type = proof.cert_type,
-            .certs = proof.certs,
+            .proof = proof,
     };
     read_body(quote.data, &parsed);
     *ret_quote = parsed;
@@ -79,17 +73,8 @@ int skrfs_sgx_quote_parse(
 
 int skrfs_sgx_quote_verify(struct skrfs_bytes quote, const struct skrfs_sgx_quote *parsed,
         struct skrfs_chain **ret_chain, struct skrfs_error *err) {
-    const struct quote_proof proof = {
-            .signature = parsed->signature,
-            .key = parsed->key,
-            .qe_report = parsed->qe_report,
-            .qe_signature = parsed->qe_signature,
-            .qe_auth = parsed->qe_auth,
-            .cert_type = parsed->cert_type,
-            .certs = parsed->certs,
-    };
     struct skrfs_bytes body = {quote.data, parsed->signed_len};
-    if (quote_proof_check_body(body, &proof, err) < 0)
+    if (quote_proof_check_body(body, &parsed->proof, err) < 0)
         return skrfs_wrap(err, "the SGX quote");
-    return quote_proof_check_chain(&proof, ret_chain, err);
+    return quote_proof_check_chain(&parsed->proof, ret_chain, err);
 }

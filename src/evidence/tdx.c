@@ -81,7 +81,7 @@ static void read_body(const uint8_t *body, struct skrfs_td_quote *quote) {
 int skrfs_td_quote_parse(
         struct skrfs_bytes quote, struct skrfs_td_quote *ret_quote, struct skrfs_error *err) {
     size_t body = 0, len = 0;
-    struct quote_proof proof;
+    struct skrfs_quote_proof proof;
     if (check_header(quote, err) < 0 || find_body(quote, &body, &len, err) < 0)
         return -1;
     size_t signed_len = body + len, auth = signed_len + sizeof(uint32_t);
@@ -94,42 +94,23 @@ int skrfs_td_quote_parse(
             .version = get16(quote.data),
             .signed_len = signed_len,
             .total_len = auth + auth_len,
-            .signature = proof.signature,
-            .key = proof.key,
-            .qe_report = proof.qe_report,
-            .qe_signature = proof.qe_signature,
-            .qe_auth = proof.qe_auth,
-            .cert_type = proof.cert_type,
-            .certs = proof.certs,
+            .proof = proof,
     };
     read_body(quote.data + body, &parsed);
     *ret_quote = parsed;
     return 0;
 }
 
-static struct quote_proof proof_of(const struct skrfs_td_quote *parsed) {
-    return (struct quote_proof){
-            .signature = parsed->signature,
-            .key = parsed->key,
-            .qe_report = parsed->qe_report,
-            .qe_signature = parsed->qe_signature,
-            .qe_auth = parsed->qe_auth,
-            .cert_type = parsed->cert_type,
-            .certs = parsed->certs,
-    };
-}
-
 int skrfs_td_quote_verify(
         struct skrfs_bytes quote, const struct skrfs_td_quote *parsed, struct skrfs_error *err) {
-    const struct quote_proof proof = proof_of(parsed);
     struct skrfs_bytes body = {quote.data, parsed->signed_len};
-    return quote_proof_check_body(body, &proof, err) < 0 ? skrfs_wrap(err, "the TD quote") : 0;
+    return quote_proof_check_body(body, &parsed->proof, err) < 0 ? skrfs_wrap(err, "the TD quote")
+                                                                 : 0;
 }
 
 int skrfs_td_quote_verify_chain(struct skrfs_bytes quote, const struct skrfs_td_quote *parsed,
         struct skrfs_chain **ret_chain, struct skrfs_error *err) {
-    const struct quote_proof proof = proof_of(parsed);
     if (skrfs_td_quote_verify(quote, parsed, err) < 0)
         return -1;
-    return quote_proof_check_chain(&proof, ret_chain, err);
+    return quote_proof_check_chain(&parsed->proof, ret_chain, err);
 }

@@ -112,11 +112,11 @@ static int sgx_collateral(const struct skrfs_lab_proof *proof, const struct skrf
         const char *name;
         struct skrfs_bytes of;
     } parts[] = {
-            {"qeidcertshash", quote->certs},
+            {"qeidcertshash", quote->proof.certs},
             {"qeidcrlhash", {0}},
             {"qeidhash", {0}},
             {"quotehash", skrfs_buf_bytes(&proof->report)},
-            {"tcbinfocertshash", quote->certs},
+            {"tcbinfocertshash", quote->proof.certs},
             {"tcbinfocrlhash", {0}},
             {"tcbinfohash", {0}},
     };

@@ -4,6 +4,7 @@
 #define SKRFS_EVIDENCE_SGX_H
 
 #include <skrfs/crypto/x509.h>
+#include <skrfs/evidence/quote.h>
 
 #define SKRFS_SGX_QUOTE_MAX ((size_t)64 * 1024)
 
@@ -15,11 +16,7 @@ struct skrfs_sgx_quote {
     bool debug;        /* attributes bit 1 */
     uint8_t mrenclave[32], mrsigner[32], config_id[64], report_data[64];
     uint16_t product_id, svn;
-    struct skrfs_bytes signature;                        /* ECDSA P-256, r || s big endian */
-    struct skrfs_bytes key;                              /* attestation key, x || y */
-    struct skrfs_bytes qe_report, qe_signature, qe_auth; /* 384 and 64 octets; the QE's own */
-    unsigned cert_type;                                  /* 5: PCK chain as PEM */
-    struct skrfs_bytes certs;
+    struct skrfs_quote_proof proof;
 };
 
 /* Takes a quote apart into views that live as long as `quote`. Malformed, of another version or

@@ -5,6 +5,7 @@
 
 #include <skrfs/crypto/x509.h>
 #include <skrfs/evidence/hcl.h>
+#include <skrfs/evidence/quote.h>
 
 #define SKRFS_TD_QUOTE_MAX ((size_t)64 * 1024)
 
@@ -13,12 +14,8 @@ struct skrfs_td_quote {
     size_t signed_len; /* octets that the attestation key signs: header and body */
     size_t total_len;  /* declared length; octets behind it are padding */
     uint8_t report_data[64], mrtd[48], mrconfigid[48], rtmr[4][48];
-    uint64_t attributes;                                 /* bit 0: debug */
-    struct skrfs_bytes signature;                        /* ECDSA P-256, r || s big endian */
-    struct skrfs_bytes key;                              /* attestation key, x || y */
-    struct skrfs_bytes qe_report, qe_signature, qe_auth; /* of the quoting enclave */
-    unsigned cert_type;                                  /* of the certificates: 5, PEM */
-    struct skrfs_bytes certs;
+    uint64_t attributes; /* bit 0: debug */
+    struct skrfs_quote_proof proof;
 };
 
 /* The 64 octets of report data of a TD report; one that does not begin as TD reports do is

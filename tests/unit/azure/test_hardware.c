@@ -240,12 +240,12 @@ static void says_that_the_chain_is_missing_before_it_asks(void **state) {
     sgx_evidence(&sgx, INTEL_SGX);
     begin(&setup, "{}");
     assert_ok(skrfs_sgx_quote_parse(skrfs_buf_bytes(&sgx.report), &sgx_quote, &err), err);
-    set_cert_type(&sgx, sgx_quote.certs.data, 3);
+    set_cert_type(&sgx, sgx_quote.proof.certs.data, 3);
     assert_fails(attest(&setup, &sgx, &sealed, &err), err, SKRFS_CLASS_REJECTED,
             "no certificate chain of its processor (certification data of type 3)");
     td_evidence(&td);
     assert_ok(skrfs_td_quote_parse(skrfs_buf_bytes(&td.report), &td_quote, &err), err);
-    set_cert_type(&td, td_quote.certs.data, 1);
+    set_cert_type(&td, td_quote.proof.certs.data, 1);
     assert_fails(attest(&setup, &td, &sealed, &err), err, SKRFS_CLASS_REJECTED,
             "certification data of type 1");
     assert_int_equal(server_count(&setup.server, "POST"), 0);

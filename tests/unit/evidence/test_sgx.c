@@ -97,7 +97,7 @@ static void check_sample(const struct sample *sample) {
     assert_hex(parsed.mrenclave, sample->mrenclave);
     assert_hex(parsed.mrsigner, sample->mrsigner);
     assert_hex(parsed.report_data, sample->data);
-    assert_int_equal(parsed.cert_type, 5);
+    assert_int_equal(parsed.proof.cert_type, 5);
     assert_ok(skrfs_hash(SKRFS_SHA256, held.data, held.len, digest, &err), err);
     assert_memory_equal(digest, parsed.report_data, sizeof(digest));
     assert_ok(skrfs_sgx_quote_verify(quote, &parsed, &chain, &err), err);
@@ -143,14 +143,15 @@ static void altered_quotes_are_refused(void **state) {
         assert_ok(skrfs_sgx_quote_parse(skrfs_buf_bytes(&quote), &parsed, &err), err);
         for (size_t k = 0; k < SKRFS_ARRAY_LEN(regions); k++)
             each_octet_counts(&quote, regions[k], judge, NULL);
-        size_t auth = (size_t)(parsed.qe_auth.data - quote.data);
-        size_t certs = (size_t)(parsed.certs.data - quote.data);
-        each_octet_counts(&quote, (struct region){auth, auth + parsed.qe_auth.len, 1, "not about"},
-                judge, NULL);
+        size_t auth = (size_t)(parsed.proof.qe_auth.data - quote.data);
+        size_t certs = (size_t)(parsed.proof.certs.data - quote.data);
+        each_octet_counts(&quote,
+                (struct region){auth, auth + parsed.proof.qe_auth.len, 1, "not about"}, judge,
+                NULL);
         each_octet_counts(&quote, (struct region){certs - 6, certs - 4, 1, "certification data"},
                 judge, NULL);
         each_octet_counts(&quote,
-                (struct region){certs + 30, certs + parsed.certs.len - 30, 23,
+                (struct region){certs + 30, certs + parsed.proof.certs.len - 30, 23,
                         "processor certificates|quoting enclave's report"},
                 judge, NULL);
     }
@@ -180,14 +181,14 @@ static void parts_of_another_quote_do_not_fit(void **state) {
     assert_ok(skrfs_sgx_quote_parse(skrfs_buf_bytes(&quote), &one, &err), err);
     assert_ok(skrfs_sgx_quote_parse(skrfs_buf_bytes(&foreign), &other, &err), err);
     struct skrfs_sgx_quote mixed = one;
-    mixed.qe_report = other.qe_report;
-    mixed.qe_signature = other.qe_signature;
-    mixed.qe_auth = other.qe_auth;
-    mixed.certs = other.certs;
+    mixed.proof.qe_report = other.proof.qe_report;
+    mixed.proof.qe_signature = other.proof.qe_signature;
+    mixed.proof.qe_auth = other.proof.qe_auth;
+    mixed.proof.certs = other.proof.certs;
     assert_fails(skrfs_sgx_quote_verify(skrfs_buf_bytes(&quote), &mixed, NULL, &err), err,
             SKRFS_CLASS_BAD_ANSWER, "not about the quote's attestation key");
     mixed = one;
-    mixed.certs = other.certs;
+    mixed.proof.certs = other.proof.certs;
     assert_fails(skrfs_sgx_quote_verify(skrfs_buf_bytes(&quote), &mixed, NULL, &err), err,
             SKRFS_CLASS_BAD_ANSWER, "the quoting enclave's report");
     assert_fails(skrfs_sgx_quote_verify(skrfs_buf_bytes(&foreign), &one, NULL, &err), err,

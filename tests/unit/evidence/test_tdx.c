@@ -163,7 +163,7 @@ static void real_quotes_verify_with_their_chains(void **state) {
         char name[128];
         vector_read(quotes[i], &quote);
         struct skrfs_td_quote parsed = parse(&quote);
-        assert_int_equal(parsed.cert_type, 5);
+        assert_int_equal(parsed.proof.cert_type, 5);
         assert_ok(skrfs_td_quote_verify_chain(skrfs_buf_bytes(&quote), &parsed, &chain, &err), err);
         assert_int_equal(skrfs_chain_len(chain), 3);
         assert_ok(skrfs_chain_leaf_name(chain, name, sizeof(name), &err), err);
@@ -186,9 +186,9 @@ static void every_bound_octet_counts(void **state) {
         vector_read(quotes[i], &quote);
         struct skrfs_td_quote parsed = parse(&quote);
         size_t signature = parsed.signed_len + 4, body = parsed.version == 5 ? 54 : 48;
-        size_t qe = (size_t)(parsed.qe_report.data - quote.data), sign = qe + 384;
-        size_t auth = (size_t)(parsed.qe_auth.data - quote.data);
-        size_t certs = (size_t)(parsed.certs.data - quote.data);
+        size_t qe = (size_t)(parsed.proof.qe_report.data - quote.data), sign = qe + 384;
+        size_t auth = (size_t)(parsed.proof.qe_auth.data - quote.data);
+        size_t certs = (size_t)(parsed.proof.certs.data - quote.data);
         const struct region regions[] = {
                 {0, 2, 1, "version"},
                 {2, 4, 1, "not ECDSA P-256"},
@@ -201,9 +201,9 @@ static void every_bound_octet_counts(void **state) {
                 {qe, qe + 320, 3, "quoting enclave's report:"},
                 {qe + 320, sign, 1, "not about the quote's attestation key"},
                 {sign, sign + 64, 1, "quoting enclave's report:"},
-                {auth, auth + parsed.qe_auth.len, 1, "not about the quote's attestation key"},
+                {auth, auth + parsed.proof.qe_auth.len, 1, "not about the quote's attestation key"},
                 {certs - 6, certs - 4, 1, "certification data of type"},
-                {certs + 30, certs + parsed.certs.len - 30, 23,
+                {certs + 30, certs + parsed.proof.certs.len - 30, 23,
                         "processor certificates|quoting enclave's report"},
         };
         for (size_t k = 0; k < SKRFS_ARRAY_LEN(regions); k++)
