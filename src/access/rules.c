@@ -74,44 +74,47 @@ static int parse_path(const char *value, char **ret_path, struct skrfs_error *er
     return 0;
 }
 
-static int parse_rule(const char *word, const struct skrfs_names *names,
-        struct skrfs_rule *ret_rule, struct skrfs_error *err) {
-    struct skrfs_rule rule = {0};
+static int parse_condition(const char *word, const struct skrfs_names *names,
+        struct skrfs_condition *ret_condition, struct skrfs_error *err) {
+    struct skrfs_condition condition = {0};
     if (!strncmp(word, "user:", 5)) {
-        rule.kind = SKRFS_RULE_USER;
-        if (parse_account(word + 5, false, names, &rule.id, err))
+        condition.kind = SKRFS_CONDITION_USER;
+        if (parse_account(word + 5, false, names, &condition.id, err))
             return -1;
     } else if (!strncmp(word, "group:", 6)) {
-        rule.kind = SKRFS_RULE_GROUP;
-        if (parse_account(word + 6, true, names, &rule.id, err))
+        condition.kind = SKRFS_CONDITION_GROUP;
+        if (parse_account(word + 6, true, names, &condition.id, err))
             return -1;
     } else if (!strncmp(word, "exe:", 4)) {
-        rule.kind = SKRFS_RULE_EXE;
-        if (parse_path(word + 4, &rule.path, err))
+        condition.kind = SKRFS_CONDITION_EXE;
+        if (parse_path(word + 4, &condition.text, err))
             return -1;
     } else {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "'%.64s' is no rule; rules are user:NAME, group:NAME and exe:/PATH", word);
     }
-    *ret_rule = rule;
+    *ret_condition = condition;
     return 0;
 }
 
 static int append_rule(struct skrfs_rules *rules, const char *word, const struct skrfs_names *names,
         struct skrfs_error *err) {
-    struct skrfs_rule rule;
+    skrfs_autofree struct skrfs_condition *condition = calloc(1, sizeof *condition);
+    if (!condition)
+        return skrfs_fail_memory(err);
     if (rules->count == SKRFS_RULES_MAX)
         return skrfs_fail(
                 err, SKRFS_CLASS_CONFIG, "more than %d rules in one list", SKRFS_RULES_MAX);
-    if (parse_rule(word, names, &rule, err))
+    if (parse_condition(word, names, condition, err))
         return -1;
     struct skrfs_rule *grown = realloc(rules->rules, (rules->count + 1) * sizeof *grown);
     if (!grown) {
-        free(rule.path);
+        free(condition->text);
         return skrfs_fail_memory(err);
     }
     rules->rules = grown;
-    rules->rules[rules->count++] = rule;
+    rules->rules[rules->count++] =
+            (struct skrfs_rule){.conditions = skrfs_take(condition), .count = 1};
     return 0;
 }
 
@@ -146,8 +149,11 @@ int skrfs_rules_parse(const char *text, const struct skrfs_names *names,
 }
 
 void skrfs_rules_done(struct skrfs_rules *rules) {
-    for (size_t i = 0; i < rules->count; i++)
-        free(rules->rules[i].path);
+    for (size_t i = 0; i < rules->count; i++) {
+        for (size_t k = 0; k < rules->rules[i].count; k++)
+            free(rules->rules[i].conditions[k].text);
+        free(rules->rules[i].conditions);
+    }
     free(rules->rules);
     *rules = (struct skrfs_rules){0};
 }

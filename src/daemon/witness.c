@@ -14,12 +14,12 @@ struct question {
     uid_t uid;
     gid_t gid;
     pid_t pid;
-    uint8_t groups, exe;
+    uint32_t facts;
 };
 
 struct testimony {
     uint32_t number;
-    uint8_t has_groups, has_exe;
+    uint32_t known;
     uint32_t group_count;
     gid_t groups[SKRFS_GROUPS_MAX];
     char exe[SKRFS_PATH_MAX];
@@ -72,28 +72,24 @@ static bool hear(const struct skrfs_witness *witness, struct testimony *ret) {
 }
 
 static void believe(const struct testimony *testimony, struct skrfs_caller *caller) {
-    if (testimony->has_groups && testimony->group_count <= SKRFS_GROUPS_MAX) {
-        caller->has_groups = true;
+    if (testimony->known & SKRFS_FACT_GROUPS && testimony->group_count <= SKRFS_GROUPS_MAX) {
+        caller->known |= SKRFS_FACT_GROUPS;
         caller->group_count = testimony->group_count;
         memcpy(caller->groups, testimony->groups, sizeof(caller->groups));
     }
-    if (testimony->has_exe && memchr(testimony->exe, 0, sizeof(testimony->exe))) {
-        caller->has_exe = true;
+    if (testimony->known & SKRFS_FACT_EXE && memchr(testimony->exe, 0, sizeof(testimony->exe))) {
+        caller->known |= SKRFS_FACT_EXE;
         memcpy(caller->exe, testimony->exe, sizeof(caller->exe));
     }
 }
 
-void skrfs_witness_describe(
-        void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller) {
+void skrfs_witness_describe(void *context, unsigned facts, struct skrfs_caller *caller) {
     struct skrfs_witness *witness = context;
-    struct question question = {.uid = caller->uid,
-            .gid = caller->gid,
-            .pid = caller->pid,
-            .groups = needs.groups,
-            .exe = needs.exe};
+    struct question question = {
+            .uid = caller->uid, .gid = caller->gid, .pid = caller->pid, .facts = facts};
     struct testimony testimony;
 
-    caller->has_groups = caller->has_exe = false;
+    caller->known = 0;
     pthread_mutex_lock(&witness->lock);
     question.number = ++witness->number;
     bool heard = send(witness->fd, &question, sizeof(question), MSG_NOSIGNAL | MSG_DONTWAIT) ==
@@ -108,18 +104,16 @@ void skrfs_witness_describe(
 
 static void testify(const struct question *question, struct testimony *ret) {
     struct skrfs_caller caller = {.uid = question->uid, .gid = question->gid, .pid = question->pid};
-    struct skrfs_access_needs needs = {.groups = question->groups, .exe = question->exe};
 
-    skrfs_caller_describe(needs, &caller);
+    skrfs_caller_describe(question->facts, &caller);
     memset(ret, 0, sizeof(*ret));
     ret->number = question->number;
-    ret->has_groups = caller.has_groups && caller.group_count <= SKRFS_GROUPS_MAX;
-    ret->has_exe = caller.has_exe;
-    if (ret->has_groups) {
+    ret->known = caller.known;
+    if (caller.known & SKRFS_FACT_GROUPS) {
         ret->group_count = (uint32_t)caller.group_count;
         memcpy(ret->groups, caller.groups, caller.group_count * sizeof(caller.groups[0]));
     }
-    if (ret->has_exe)
+    if (caller.known & SKRFS_FACT_EXE)
         memcpy(ret->exe, caller.exe, sizeof(ret->exe));
 }
 

@@ -53,7 +53,7 @@ static void read_groups(int folder, struct skrfs_caller *caller) {
         return;
     const char *line = strstr(skrfs_buf_text(&status), "\nGroups:");
     if (line)
-        caller->has_groups = parse_groups(line + strlen("\nGroups:"), caller);
+        caller->known |= parse_groups(line + strlen("\nGroups:"), caller) ? SKRFS_FACT_GROUPS : 0;
 }
 
 static bool is_in_our_namespace(int folder) {
@@ -86,12 +86,13 @@ static void read_exe(int folder, struct skrfs_caller *caller) {
     if (caller->exe[0] != '/' ||
             (end >= sizeof gone - 1 && !strcmp(caller->exe + end - (sizeof gone - 1), gone)))
         return;
-    caller->has_exe = is_in_our_namespace(folder) || is_that_file(folder, caller->exe);
+    if (is_in_our_namespace(folder) || is_that_file(folder, caller->exe))
+        caller->known |= SKRFS_FACT_EXE;
 }
 
-void skrfs_caller_describe(struct skrfs_access_needs needs, struct skrfs_caller *caller) {
+void skrfs_caller_describe(unsigned facts, struct skrfs_caller *caller) {
     char path[32];
-    caller->has_groups = caller->has_exe = false;
+    caller->known = 0;
     caller->group_count = 0;
     if (caller->pid <= 0)
         return;
@@ -102,10 +103,10 @@ void skrfs_caller_describe(struct skrfs_access_needs needs, struct skrfs_caller 
     skrfs_autoclose int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return;
-    if (needs.groups)
+    if (facts & SKRFS_FACT_GROUPS)
         read_groups(folder, caller);
-    if (needs.exe)
+    if (facts & SKRFS_FACT_EXE)
         read_exe(folder, caller);
     if (!lives(pidfd))
-        caller->has_groups = caller->has_exe = false;
+        caller->known = 0;
 }

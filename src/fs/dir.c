@@ -1,6 +1,7 @@
 #include "internal.h"
 
 #include <skrfs/base/cleanup.h>
+#include <skrfs/base/clock.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,7 +202,10 @@ static int may_access(struct skrfs_fs *fs, fuse_req_t req, const struct node *no
     if (!node_is_key(node))
         return status_may(fs, node, fuse_req_ctx(req)->uid, &err) ? EACCES : 0;
     audit_describe(fs, req, &fs->options.keys[node->key].guard, &caller);
-    return skrfs_access_decide(&fs->options.keys[node->key].guard, &caller, &err) ? EACCES : 0;
+    return skrfs_access_decide(
+                   &fs->options.keys[node->key].guard, &caller, skrfs_wall_s(), NULL, &err)
+                   ? EACCES
+                   : 0;
 }
 
 void op_access(fuse_req_t req, fuse_ino_t ino, int mask) {

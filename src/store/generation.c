@@ -15,6 +15,7 @@ int generation_new(struct skrfs_store *store, struct entry *entry, struct skrfs_
     generation->store = store;
     generation->record = entry->record;
     generation->type = fetched->type;
+    generation->release = fetched->release;
     memcpy(generation->version, fetched->version, sizeof generation->version);
     generation->version[sizeof generation->version - 1] = 0;
     generation->kid = skrfs_take(kid);
@@ -84,6 +85,10 @@ int skrfs_generation_check(const struct skrfs_generation *generation, struct skr
 
 const char *skrfs_generation_version(const struct skrfs_generation *generation) {
     return generation->version;
+}
+
+uint64_t skrfs_generation_release(const struct skrfs_generation *generation) {
+    return generation->release;
 }
 
 void fetched_done(struct skrfs_fetched *fetched) {

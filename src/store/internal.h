@@ -30,6 +30,7 @@ struct skrfs_generation {
     LIST_ENTRY(skrfs_generation)
     live; /* all of a record: wiping reaches those that only handles know */
     int type;
+    uint64_t release;
     char version[SKRFS_STORE_VERSION_MAX];
     char *kid;
     struct skrfs_secret *plain; /* NULL for a public format, and after a wipe */

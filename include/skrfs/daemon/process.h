@@ -91,8 +91,7 @@ int skrfs_witness_new(
 void skrfs_witness_free(struct skrfs_witness *witness);
 SKRFS_DEFINE_CLEANUP(struct skrfs_witness, skrfs_witness_free)
 /* A skrfs_describe_fn; the context is the struct skrfs_witness. Thread safe. */
-void skrfs_witness_describe(
-        void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
+void skrfs_witness_describe(void *context, unsigned facts, struct skrfs_caller *caller);
 /* Answers questions on `fd` until the other end closes: the witness process's loop. */
 int skrfs_witness_serve(int fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
 

@@ -13,19 +13,49 @@ struct skrfs_fs;
  * key, on status.json every key. Open handles answer EKEYREVOKED from then on; the next open
  * releases again. A read-only descriptor is enough: the mount itself is read-only. */
 #define SKRFS_IOC_WIPE _IO('s', 0x51)
+/* The same way, on the same files: a key that its limits took back (reads =, until =) may be opened
+ * again, its budget whole. */
+#define SKRFS_IOC_RENEW _IO('s', 0x52)
+/* On status.json: for so many seconds (0: no longer) every caller is described whole and noted, for
+ * status/learned. Beginning forgets what was noted before. */
+#define SKRFS_IOC_LEARN _IOW('s', 0x53, uint32_t)
 
 /* A key as the tree shows it; strings borrowed. */
 struct skrfs_fs_key {
     const char *file;
     enum skrfs_format format;
     struct skrfs_guard guard;
+    bool hide; /* whoever may not open it does not find it: not by name, not in a listing */
 };
 
-/* Describes a caller by its thread id: groups and executable as `needs` says. Asked of the witness
- * process in the daemon, since the keeper's sandbox sees no /proc. Never fails: what could not be
- * read is said to be unknown in *caller. */
-typedef void skrfs_describe_fn(
-        void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller);
+/* Describes a caller by its thread id, as far as `facts` (of enum skrfs_fact) says. Asked of the
+ * witness process in the daemon, since the keeper's sandbox sees no /proc. Never fails: what could
+ * not be read is said to be unknown in *caller. */
+typedef void skrfs_describe_fn(void *context, unsigned facts, struct skrfs_caller *caller);
+
+/* What the audit hears. */
+enum skrfs_fs_event_kind {
+    SKRFS_EVENT_OPEN,  /* of a key file, when it is answered */
+    SKRFS_EVENT_READ,  /* by another than who opened, or refused: once for each reader and handle */
+    SKRFS_EVENT_WIPE,  /* by an operator */
+    SKRFS_EVENT_RENEW, /* by an operator */
+    SKRFS_EVENT_GONE,  /* its limits took the key back; no caller */
+};
+struct skrfs_fs_event {
+    enum skrfs_fs_event_kind kind;
+    size_t key;                        /* SIZE_MAX: every key */
+    const char *what;                  /* the path in the tree: "keys/tls" */
+    const struct skrfs_caller *caller; /* or NULL */
+    const char *rule;                  /* what decided, as skrfs_access_decide says it; or NULL */
+    const char *version;               /* that was given; "" otherwise */
+    uint64_t release;                  /* number of the release whose bytes were given, or 0 */
+    const struct skrfs_error *err;     /* NULL: granted */
+    uint64_t repeated; /* refusals alike within the last second that this one counts */
+};
+/* Records one. -1: it could not be recorded and is required to be: the answer is then `err`'s. May
+ * wait a little, never longer than the caller's patience. Thread safe. */
+typedef int skrfs_fs_audit_fn(
+        void *context, const struct skrfs_fs_event *event, struct skrfs_error *err);
 
 /* The generated files below status/. */
 enum skrfs_fs_report {
@@ -33,6 +63,8 @@ enum skrfs_fs_report {
     SKRFS_REPORT_STATUS,  /* status/status.json */
     SKRFS_REPORT_METRICS, /* status/metrics: OpenMetrics text */
     SKRFS_REPORT_WHY,     /* status/why/<file> of `key` */
+    SKRFS_REPORT_RECEIPT, /* status/receipts/<file> of `key`: JSON */
+    SKRFS_REPORT_LEARNED, /* status/learned: JSON; written by the file system itself */
 };
 /* Appends the text of one of them to `out` (limit SKRFS_FS_REPORT_MAX). `key` counts for WHY only.
  * Called on each open of such a file by a thread that reads the device: it must not block and never
@@ -70,6 +102,9 @@ struct skrfs_fs_options {
     void *describe_context;
     skrfs_report_fn *report;
     void *report_context;
+    skrfs_fs_audit_fn *audit; /* NULL: none */
+    void *audit_context;
+    bool audit_who;   /* describe every opener by SKRFS_FACTS_WHO, whatever the rules need */
     uid_t owner;      /* who mounted: may use status/ and, without allow_other, all there is */
     bool lab;         /* status says that this is a lab */
     unsigned threads; /* that read the device (0: 2) */
@@ -99,6 +134,6 @@ SKRFS_DEFINE_CLEANUP(struct skrfs_fs, skrfs_fs_free)
 void skrfs_fs_get_stats(struct skrfs_fs *fs, struct skrfs_fs_stats *ret_stats);
 
 /* Reads /proc for a caller: the witness's work. */
-void skrfs_caller_describe(struct skrfs_access_needs needs, struct skrfs_caller *caller);
+void skrfs_caller_describe(unsigned facts, struct skrfs_caller *caller);
 
 #endif

@@ -27,6 +27,7 @@ struct skrfs_fetched {
     char version[SKRFS_STORE_VERSION_MAX];
     char kid[512];
     int64_t expires_s; /* 0: never */
+    uint64_t release;  /* the fetcher's number of this release, 0: none */
 };
 
 /* How the store gets keys: implemented over `release` by the wiring. Called from the store's worker
@@ -95,6 +96,8 @@ int skrfs_generation_check(
         const struct skrfs_generation *generation, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_generation_unref(struct skrfs_generation *generation);
 const char *skrfs_generation_version(const struct skrfs_generation *generation);
+/* The number that the fetch gave it. */
+uint64_t skrfs_generation_release(const struct skrfs_generation *generation);
 
 /* Length of a format of the current generation when it is known; false when a release would be
  * needed. */

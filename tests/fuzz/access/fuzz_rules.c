@@ -15,14 +15,15 @@ static bool any(void *context, const char *name, uint32_t *ret_id) {
 static void decide(struct skrfs_rules *rules, uid_t uid, const char *exe) {
     struct skrfs_guard guard = {.mode = 0444, .allow = *rules};
     struct skrfs_guard other = {.mode = 0404, .deny = *rules};
-    struct skrfs_caller caller = {
-            .uid = uid, .gid = uid, .pid = 1, .has_groups = true, .has_exe = exe};
+    struct skrfs_caller caller = {.uid = uid, .gid = uid, .pid = 1, .known = SKRFS_FACT_GROUPS};
     struct skrfs_error err;
-    if (exe)
+    if (exe) {
         memcpy(caller.exe, exe, strlen(exe) + 1);
+        caller.known |= SKRFS_FACT_EXE;
+    }
     (void)skrfs_guard_needs(&guard, uid, uid);
-    int allowed = skrfs_access_decide(&guard, &caller, &err);
-    int spared = skrfs_access_decide(&other, &caller, &err);
+    int allowed = skrfs_access_decide(&guard, &caller, 0, NULL, &err);
+    int spared = skrfs_access_decide(&other, &caller, 0, NULL, &err);
     /* A rule that matches allows in one list and refuses in the other. */
     if (rules->count && allowed == 0 && spared == 0)
         __builtin_trap();

@@ -30,15 +30,15 @@ static void test_all_kinds(void **state) {
                       &names, &rules, &column, &err),
             err);
     assert_int_equal(rules.count, 6);
-    assert_int_equal(rules.rules[0].kind, SKRFS_RULE_USER);
-    assert_int_equal(rules.rules[0].id, 33);
-    assert_int_equal(rules.rules[1].id, 7);
-    assert_int_equal(rules.rules[2].kind, SKRFS_RULE_GROUP);
-    assert_int_equal(rules.rules[2].id, 44);
-    assert_int_equal(rules.rules[3].id, 0);
-    assert_int_equal(rules.rules[4].kind, SKRFS_RULE_EXE);
-    assert_string_equal(rules.rules[4].path, "/usr/bin/cat");
-    assert_string_equal(rules.rules[5].path, "/opt/app/*");
+    assert_int_equal(rules.rules[0].conditions[0].kind, SKRFS_CONDITION_USER);
+    assert_int_equal(rules.rules[0].conditions[0].id, 33);
+    assert_int_equal(rules.rules[1].conditions[0].id, 7);
+    assert_int_equal(rules.rules[2].conditions[0].kind, SKRFS_CONDITION_GROUP);
+    assert_int_equal(rules.rules[2].conditions[0].id, 44);
+    assert_int_equal(rules.rules[3].conditions[0].id, 0);
+    assert_int_equal(rules.rules[4].conditions[0].kind, SKRFS_CONDITION_EXE);
+    assert_string_equal(rules.rules[4].conditions[0].text, "/usr/bin/cat");
+    assert_string_equal(rules.rules[5].conditions[0].text, "/opt/app/*");
     skrfs_rules_done(&rules);
     assert_int_equal(rules.count, 0);
 }

@@ -74,8 +74,8 @@ static void drop_ins_add_and_replace_in_their_order(void **state) {
     assert_int_equal(conf->keys[0].guard.mode, 0444);
     assert_int_equal(conf->keys[0].format, SKRFS_FORMAT_JWK);
     assert_int_equal(conf->keys[0].guard.allow.count, 3);
-    assert_int_equal(conf->keys[0].guard.allow.rules[0].id, 3);
-    assert_int_equal(conf->keys[0].guard.allow.rules[2].id, 5);
+    assert_int_equal(conf->keys[0].guard.allow.rules[0].conditions[0].id, 3);
+    assert_int_equal(conf->keys[0].guard.allow.rules[2].conditions[0].id, 5);
 }
 
 static void a_wrong_drop_in_is_named(void **state) {

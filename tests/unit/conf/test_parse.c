@@ -119,10 +119,10 @@ static void every_name_is_taken(void **state) {
     assert_int_equal(key->guard.group, 34);
     assert_int_equal(key->guard.mode, 0440);
     assert_int_equal(key->guard.allow.count, 3);
-    assert_int_equal(key->guard.allow.rules[0].kind, SKRFS_RULE_EXE);
-    assert_string_equal(key->guard.allow.rules[0].path, "/usr/sbin/nginx");
-    assert_int_equal(key->guard.allow.rules[1].id, 33);
-    assert_int_equal(key->guard.allow.rules[2].id, 34);
+    assert_int_equal(key->guard.allow.rules[0].conditions[0].kind, SKRFS_CONDITION_EXE);
+    assert_string_equal(key->guard.allow.rules[0].conditions[0].text, "/usr/sbin/nginx");
+    assert_int_equal(key->guard.allow.rules[1].conditions[0].id, 33);
+    assert_int_equal(key->guard.allow.rules[2].conditions[0].id, 34);
     assert_int_equal(key->guard.deny.count, 1);
     assert_int_equal(key->refresh_ns, 900 * SKRFS_SECOND_NS);
     assert_int_equal(key->stale_ns, 86400 * SKRFS_SECOND_NS);
@@ -305,7 +305,7 @@ static void long_names_and_lines_stay_whole(void **state) {
     assert_int_equal(guard->mode, 0444);
     assert_int_equal(guard->allow.count, SKRFS_RULES_MAX);
     for (unsigned i = 0; i < SKRFS_RULES_MAX; i++)
-        assert_int_equal(guard->allow.rules[i].id, 1000 + i);
+        assert_int_equal(guard->allow.rules[i].conditions[0].id, 1000 + i);
 }
 
 static void places_in_long_lines_are_right(void **state) {
@@ -342,7 +342,7 @@ static void owners_may_be_names(void **state) {
     assert_int_equal(conf->keys[0].guard.owner, 0);
     assert_int_equal(conf->keys[0].guard.group, 0);
     assert_int_equal(conf->keys[1].guard.owner, 0);
-    assert_int_equal(conf->keys[1].guard.allow.rules[0].id, 0);
+    assert_int_equal(conf->keys[1].guard.allow.rules[0].conditions[0].id, 0);
 }
 
 static void a_hundred_thousand_keys_are_read(void **state) {

@@ -172,8 +172,8 @@ static int witness_child(void) {
     EXPECT(cannot_open("/tmp/skrfs-test-sandbox", O_WRONLY | O_CREAT));
     EXPECT(cannot_open("/dev/null", O_RDWR));
     EXPECT(cannot_open("/tmp", O_TMPFILE | O_WRONLY));
-    skrfs_caller_describe((struct skrfs_access_needs){.groups = true, .exe = true}, &caller);
-    EXPECT(caller.has_groups && caller.has_exe);
+    skrfs_caller_describe(SKRFS_FACT_GROUPS | SKRFS_FACT_EXE, &caller);
+    EXPECT((caller.known & SKRFS_FACT_GROUPS) && (caller.known & SKRFS_FACT_EXE));
     (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)getppid());
     int fd = open(memory, O_RDONLY);
     EXPECT(refused(lseek(fd, (off_t)target, SEEK_SET)));

@@ -31,7 +31,7 @@ static void assert_ended_well(pid_t pid) {
 }
 
 static void test_describes_and_ends_with_the_other_end(void **state) {
-    const struct skrfs_access_needs needs = {.groups = true, .exe = true};
+    const unsigned needs = SKRFS_FACT_GROUPS | SKRFS_FACT_EXE;
     struct skrfs_caller caller = {.uid = getuid(), .gid = getgid(), .pid = getpid()};
     struct skrfs_witness *witness;
     struct skrfs_error err;
@@ -45,9 +45,9 @@ static void test_describes_and_ends_with_the_other_end(void **state) {
     for (unsigned i = 0; i < 3; i++) {
         memset(caller.exe, 0, sizeof(caller.exe));
         skrfs_witness_describe(witness, needs, &caller);
-        assert_true(caller.has_exe);
+        assert_true(caller.known & SKRFS_FACT_EXE);
         assert_string_equal(caller.exe, exe);
-        assert_true(caller.has_groups);
+        assert_true(caller.known & SKRFS_FACT_GROUPS);
         assert_int_equal(caller.group_count, getgroups(0, NULL));
     }
     skrfs_witness_free(witness);
@@ -56,7 +56,7 @@ static void test_describes_and_ends_with_the_other_end(void **state) {
 
 static void test_says_no_more_than_was_asked(void **state) {
     struct skrfs_caller caller = {
-            .uid = getuid(), .gid = getgid(), .pid = getpid(), .has_exe = true};
+            .uid = getuid(), .gid = getgid(), .pid = getpid(), .known = SKRFS_FACT_EXE};
     struct skrfs_witness *witness;
     struct skrfs_error err;
     int fds[2];
@@ -64,15 +64,15 @@ static void test_says_no_more_than_was_asked(void **state) {
     (void)state;
     pid_t pid = serve_in_child(fds);
     assert_ok(skrfs_witness_new(fds[0], &witness, &err), err);
-    skrfs_witness_describe(witness, (struct skrfs_access_needs){.groups = true}, &caller);
-    assert_true(caller.has_groups);
-    assert_false(caller.has_exe);
+    skrfs_witness_describe(witness, SKRFS_FACT_GROUPS, &caller);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
+    assert_false(caller.known & SKRFS_FACT_EXE);
     skrfs_witness_free(witness);
     assert_ended_well(pid);
 }
 
 static void test_of_a_process_that_is_gone_nothing_is_known(void **state) {
-    const struct skrfs_access_needs needs = {.groups = true, .exe = true};
+    const unsigned needs = SKRFS_FACT_GROUPS | SKRFS_FACT_EXE;
     struct skrfs_witness *witness;
     struct skrfs_error err;
     int fds[2];
@@ -86,17 +86,17 @@ static void test_of_a_process_that_is_gone_nothing_is_known(void **state) {
     pid_t pid = serve_in_child(fds);
     assert_ok(skrfs_witness_new(fds[0], &witness, &err), err);
     skrfs_witness_describe(witness, needs, &caller);
-    assert_false(caller.has_groups);
-    assert_false(caller.has_exe);
+    assert_false(caller.known & SKRFS_FACT_GROUPS);
+    assert_false(caller.known & SKRFS_FACT_EXE);
     skrfs_witness_free(witness);
     assert_ended_well(pid);
 }
 
 /* Nothing waits for a witness for ever, and what nobody said is not believed. */
 static void test_silence_is_unknown(void **state) {
-    const struct skrfs_access_needs needs = {.groups = true, .exe = true};
+    const unsigned needs = SKRFS_FACT_GROUPS | SKRFS_FACT_EXE;
     struct skrfs_caller caller = {
-            .uid = getuid(), .gid = getgid(), .pid = getpid(), .has_exe = true};
+            .uid = getuid(), .gid = getgid(), .pid = getpid(), .known = SKRFS_FACT_EXE};
     struct skrfs_witness *witness;
     struct skrfs_error err;
     int fds[2];
@@ -107,17 +107,17 @@ static void test_silence_is_unknown(void **state) {
     uint64_t before = skrfs_now_ns();
     skrfs_witness_describe(witness, needs, &caller);
     assert_true(skrfs_now_ns() - before < 3 * SKRFS_SECOND_NS);
-    assert_false(caller.has_groups);
-    assert_false(caller.has_exe);
+    assert_false(caller.known & SKRFS_FACT_GROUPS);
+    assert_false(caller.known & SKRFS_FACT_EXE);
     close(fds[1]);
-    caller.has_exe = true;
+    caller.known = SKRFS_FACT_EXE;
     skrfs_witness_describe(witness, needs, &caller);
-    assert_false(caller.has_exe);
+    assert_false(caller.known & SKRFS_FACT_EXE);
     skrfs_witness_free(witness);
 }
 
 static void test_a_torn_testimony_is_unknown(void **state) {
-    const struct skrfs_access_needs needs = {.groups = true, .exe = true};
+    const unsigned needs = SKRFS_FACT_GROUPS | SKRFS_FACT_EXE;
     struct skrfs_caller caller = {.uid = getuid(), .gid = getgid(), .pid = getpid()};
     struct skrfs_witness *witness;
     struct skrfs_error err;
@@ -128,8 +128,8 @@ static void test_a_torn_testimony_is_unknown(void **state) {
     assert_int_equal(send(fds[1], "\1\0\0\0\1\1", 6, 0), 6);
     assert_ok(skrfs_witness_new(fds[0], &witness, &err), err);
     skrfs_witness_describe(witness, needs, &caller);
-    assert_false(caller.has_groups);
-    assert_false(caller.has_exe);
+    assert_false(caller.known & SKRFS_FACT_GROUPS);
+    assert_false(caller.known & SKRFS_FACT_EXE);
     close(fds[1]);
     skrfs_witness_free(witness);
 }

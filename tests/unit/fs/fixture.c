@@ -64,9 +64,9 @@ static int fetch_public(void *context, size_t key, const char *version, enum skr
 static const struct skrfs_fetch_ops ops = {
         .fetch = fetch, .encode = encode, .fetch_public = fetch_public};
 
-static void describe(void *context, struct skrfs_access_needs needs, struct skrfs_caller *caller) {
+static void describe(void *context, unsigned facts, struct skrfs_caller *caller) {
     (void)context;
-    skrfs_caller_describe(needs, caller);
+    skrfs_caller_describe(facts, caller);
 }
 
 static int report(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
@@ -82,6 +82,8 @@ static int report(void *context, enum skrfs_fs_report which, size_t key, struct 
         return skrfs_buf_printf(out, err, "requests %llu\n", (unsigned long long)stats.requests);
     case SKRFS_REPORT_WHY:
         return skrfs_buf_printf(out, err, "why %s\n", files[key]);
+    default:
+        break;
     }
     return skrfs_fail(err, SKRFS_CLASS_BUG, "no such report");
 }
@@ -124,7 +126,9 @@ static int serve(
 static int keep(const struct fixture *fixture, struct skrfs_error *err) {
     struct skrfs_store_key store_keys[KEY_COUNT];
     struct skrfs_fs_key fs_keys[KEY_COUNT];
-    struct skrfs_rule none = {.kind = SKRFS_RULE_EXE, .path = (char[]){"/usr/bin/none"}};
+    struct skrfs_condition nobody = {
+            .kind = SKRFS_CONDITION_EXE, .text = (char[]){"/usr/bin/none"}};
+    struct skrfs_rule none = {.conditions = &nobody, .count = 1};
     for (size_t i = 0; i < KEY_COUNT; i++) {
         store_keys[i] = (struct skrfs_store_key){.name = files[i],
                 .refresh_ns = i == DELTA ? 0 : SKRFS_NEVER_NS,

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct skrfs_access_needs all = {.groups = true, .exe = true};
+static const unsigned all = SKRFS_FACT_GROUPS | SKRFS_FACT_EXE;
 
 static void own_exe(char *out, size_t size) {
     ssize_t len = readlink("/proc/self/exe", out, size - 1);
@@ -28,9 +28,9 @@ static void test_self(void **state) {
     caller.pid = getpid();
     skrfs_caller_describe(all, &caller);
     own_exe(exe, sizeof exe);
-    assert_true(caller.has_exe);
+    assert_true(caller.known & SKRFS_FACT_EXE);
     assert_string_equal(caller.exe, exe);
-    assert_true(caller.has_groups);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
     assert_int_equal(caller.group_count, count);
 }
 
@@ -38,12 +38,12 @@ static void test_only_what_is_needed(void **state) {
     static struct skrfs_caller caller;
     (void)state;
     caller.pid = getpid();
-    skrfs_caller_describe((struct skrfs_access_needs){.groups = true}, &caller);
-    assert_true(caller.has_groups);
-    assert_false(caller.has_exe);
-    skrfs_caller_describe((struct skrfs_access_needs){.exe = true}, &caller);
-    assert_false(caller.has_groups);
-    assert_true(caller.has_exe);
+    skrfs_caller_describe(SKRFS_FACT_GROUPS, &caller);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
+    assert_false(caller.known & SKRFS_FACT_EXE);
+    skrfs_caller_describe(SKRFS_FACT_EXE, &caller);
+    assert_false(caller.known & SKRFS_FACT_GROUPS);
+    assert_true(caller.known & SKRFS_FACT_EXE);
 }
 
 static void *describe_thread(void *arg) {
@@ -61,8 +61,8 @@ static void test_thread(void **state) {
     assert_int_equal(pthread_create(&thread, NULL, describe_thread, &caller), 0);
     pthread_join(thread, NULL);
     assert_int_not_equal(caller.pid, getpid());
-    assert_true(caller.has_exe);
-    assert_true(caller.has_groups);
+    assert_true(caller.known & SKRFS_FACT_EXE);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
 }
 
 static void test_nobody(void **state) {
@@ -76,10 +76,10 @@ static void test_nobody(void **state) {
     pid_t pids[] = {0, -1, gone};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(pids); i++) {
         caller.pid = pids[i];
-        caller.has_exe = caller.has_groups = true;
+        caller.known = all;
         skrfs_caller_describe(all, &caller);
-        assert_false(caller.has_exe);
-        assert_false(caller.has_groups);
+        assert_false(caller.known & SKRFS_FACT_EXE);
+        assert_false(caller.known & SKRFS_FACT_GROUPS);
     }
 }
 
@@ -130,7 +130,7 @@ static void test_groups(void **state) {
     caller.pid = fork_waiting(set_three);
     skrfs_caller_describe(all, &caller);
     end(caller.pid);
-    assert_true(caller.has_groups);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
     assert_int_equal(caller.group_count, 3);
     assert_int_equal(caller.groups[0], 7);
     assert_int_equal(caller.groups[2], 9);
@@ -138,8 +138,8 @@ static void test_groups(void **state) {
     caller.pid = fork_waiting(set_many);
     skrfs_caller_describe(all, &caller);
     end(caller.pid);
-    assert_false(caller.has_groups);
-    assert_true(caller.has_exe);
+    assert_false(caller.known & SKRFS_FACT_GROUPS);
+    assert_true(caller.known & SKRFS_FACT_EXE);
 }
 
 static void copy_file(const char *from, const char *to) {
@@ -180,12 +180,12 @@ static void test_deleted_program(void **state) {
     }
     wait_for_exe(caller.pid, path);
     skrfs_caller_describe(all, &caller);
-    assert_true(caller.has_exe);
+    assert_true(caller.known & SKRFS_FACT_EXE);
     assert_string_equal(caller.exe, path);
     assert_int_equal(unlink(path), 0);
     skrfs_caller_describe(all, &caller);
-    assert_false(caller.has_exe);
-    assert_true(caller.has_groups);
+    assert_false(caller.known & SKRFS_FACT_EXE);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
     end(caller.pid);
     assert_int_equal(rmdir(dir), 0);
 }
@@ -232,14 +232,14 @@ static void test_program_in_disguise(void **state) {
     wait_for_exe(caller.pid, other);
     skrfs_caller_describe(all, &caller);
     end(caller.pid);
-    assert_false(caller.has_exe);
-    assert_true(caller.has_groups);
+    assert_false(caller.known & SKRFS_FACT_EXE);
+    assert_true(caller.known & SKRFS_FACT_GROUPS);
     /* A service with a namespace of its own runs the file that is seen here too. */
     caller.pid = run_apart(NULL, sleeper);
     wait_for_exe(caller.pid, sleeper);
     skrfs_caller_describe(all, &caller);
     end(caller.pid);
-    assert_true(caller.has_exe);
+    assert_true(caller.known & SKRFS_FACT_EXE);
     assert_string_equal(caller.exe, sleeper);
 }
 
