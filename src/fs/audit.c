@@ -17,7 +17,8 @@ void audit_describe(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_guar
     ret_caller->known = 0;
     ret_caller->group_count = 0;
     ret_caller->unit[0] = ret_caller->container[0] = ret_caller->lack[0] = 0;
-    unsigned needs = skrfs_guard_needs(guard, ctx->uid, ctx->gid);
+    unsigned needs =
+            learn_is_on(fs) ? SKRFS_FACTS_ALL : skrfs_guard_needs(guard, ctx->uid, ctx->gid);
     if (needs && ctx->pid > 0)
         fs->options.describe(fs->options.describe_context, needs, ret_caller);
 }
@@ -87,8 +88,10 @@ void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skr
 
 int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
         const char *verb, struct skrfs_error *err) {
-    if (skrfs_access_decide(
-                &fs->options.keys[node->key].guard, caller, skrfs_wall_s(), NULL, err) == 0)
+    int rc = skrfs_access_decide(
+            &fs->options.keys[node->key].guard, caller, skrfs_wall_s(), NULL, err);
+    learn_note(fs, node, caller, strcmp(verb, "read") == 0, rc ? err : NULL);
+    if (rc == 0)
         return 0;
     audit_denied(fs, node, caller, verb, err);
     return -1;

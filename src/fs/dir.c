@@ -45,8 +45,9 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 static size_t child_count(const struct skrfs_fs *fs, const struct node *dir) {
     switch (dir->kind) {
     case NODE_ROOT:
-    case NODE_STATUS:
         return 4;
+    case NODE_STATUS:
+        return 5;
     case NODE_KEYS:
     case NODE_VERSIONS:
     case NODE_FORMATS:
@@ -66,7 +67,7 @@ static size_t child_count(const struct skrfs_fs *fs, const struct node *dir) {
 static bool child_name(struct skrfs_fs *fs, const struct node *dir, size_t i,
         char version[SKRFS_STORE_VERSION_MAX], const char **ret_name) {
     static const char *const of_root[] = {"keys", "versions", "formats", "status"};
-    static const char *const of_status[] = {"health", "status.json", "metrics", "why"};
+    static const char *const of_status[] = {"health", "status.json", "metrics", "why", "learned"};
     switch (dir->kind) {
     case NODE_ROOT:
         *ret_name = of_root[i];

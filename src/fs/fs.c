@@ -96,6 +96,7 @@ static struct skrfs_fs *fs_alloc(
     (void)pthread_mutex_init(&fs->janitor_lock, NULL);
     (void)pthread_cond_init(&fs->janitor_work, NULL);
     (void)pthread_mutex_init(&fs->again_lock, NULL);
+    (void)pthread_mutex_init(&fs->learning.lock, NULL);
     return fs;
 }
 
@@ -126,6 +127,7 @@ void skrfs_fs_free(struct skrfs_fs *fs) {
     openings_end(fs);
     handles_done(&fs->handles);
     again_end(fs);
+    learn_end(fs);
     if (fs->session)
         fuse_session_destroy(fs->session);
     free(fs->told_sizes);

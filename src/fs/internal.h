@@ -31,6 +31,7 @@ enum node_kind {
     NODE_HEALTH,
     NODE_STATUS_JSON,
     NODE_METRICS,
+    NODE_LEARNED,
     NODE_FIXED_COUNT,
     NODE_KEY = NODE_FIXED_COUNT, /* keys/<file> */
     NODE_VERSIONS_OF,            /* versions/<file> */
@@ -102,6 +103,18 @@ struct again_slot {
     struct skrfs_buf text; /* of a status file: what its second open will give */
 };
 
+/* What `skrfs learn` asked for. Kinds of callers that are remembered at a time: */
+#define FS_LEARN_MAX 1024
+struct observation;
+struct learning {
+    pthread_mutex_t lock;
+    _Atomic uint64_t until_ns; /* skrfs_now_ns() */
+    int64_t began_s;
+    struct observation *seen[FS_LEARN_MAX];
+    size_t count;
+    uint64_t lost; /* that found no room */
+};
+
 struct opening;
 struct doomed;
 TAILQ_HEAD(opening_list, opening);
@@ -119,6 +132,7 @@ struct skrfs_fs {
     uint64_t version_serial, version_clock;
     struct audit_slot audit[FS_AUDIT_SLOTS];
     struct denial denials[FS_DENIALS];
+    struct learning learning;
     struct handles handles;
     pthread_mutex_t again_lock;
     struct again_slot again[FS_AGAIN_SLOTS];
@@ -142,6 +156,8 @@ struct skrfs_fs {
 /* names.c */
 int names_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
 bool names_find(const struct skrfs_fs *fs, const char *file, size_t *ret_key);
+/* A number's bits for one of the kinds that are not fixed. */
+#define NODE_INO_KIND(kind) ((uint64_t)((kind)-NODE_FIXED_COUNT) << 4)
 fuse_ino_t node_ino(
         const struct skrfs_fs *fs, enum node_kind kind, size_t key, enum skrfs_format format);
 /* False: no such inode, or one of an earlier keeper. */
@@ -213,6 +229,18 @@ void audit_opened(
         struct skrfs_fs *fs, const struct node *node, const char *version, const char *who);
 /* Once for each failed fetch, however many waited for it. */
 void audit_failed(struct skrfs_fs *fs, const struct node *node, const struct skrfs_error *err);
+
+/* learn.c */
+bool learn_is_on(struct skrfs_fs *fs);
+/* Notes a decision on a key's file while that is asked for; `err` is the refusal or NULL. */
+void learn_note(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
+        bool reads, const struct skrfs_error *err);
+/* SKRFS_IOC_LEARN: 0 or the errno. */
+int learn_ioctl(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, const void *in,
+        size_t in_size);
+int learn_print(
+        struct skrfs_fs *fs, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void learn_end(struct skrfs_fs *fs);
 
 /* open.c, read.c, dir.c, status.c: the operations */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

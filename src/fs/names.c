@@ -23,6 +23,7 @@ static const struct fixed_name fixed_names[] = {
         {"health", NODE_STATUS, NODE_HEALTH},
         {"status.json", NODE_STATUS, NODE_STATUS_JSON},
         {"metrics", NODE_STATUS, NODE_METRICS},
+        {"learned", NODE_STATUS, NODE_LEARNED},
 };
 
 /* FNV-1a with a last mix; names come from the administrator, no adversary chooses them. */
@@ -88,7 +89,7 @@ fuse_ino_t node_ino(
         const struct skrfs_fs *fs, enum node_kind kind, size_t key, enum skrfs_format format) {
     if (kind < NODE_FIXED_COUNT)
         return (fuse_ino_t)kind + FUSE_ROOT_ID;
-    return name_hash(fs->options.keys[key].file) << 8 | (uint64_t)kind << 4 | (uint64_t)format;
+    return name_hash(fs->options.keys[key].file) << 8 | NODE_INO_KIND(kind) | (uint64_t)format;
 }
 
 bool node_resolve(struct skrfs_fs *fs, fuse_ino_t ino, struct node *ret_node) {
@@ -98,10 +99,10 @@ bool node_resolve(struct skrfs_fs *fs, fuse_ino_t ino, struct node *ret_node) {
         *ret_node = node;
         return ino >= FUSE_ROOT_ID;
     }
-    node.kind = (enum node_kind)(ino >> 4 & 15);
+    node.kind = (enum node_kind)((ino >> 4 & 15) + NODE_FIXED_COUNT);
     node.format = (enum skrfs_format)(ino & 15);
-    if (node.kind < NODE_FIXED_COUNT || node.kind > NODE_VERSION ||
-            node.format >= SKRFS_FORMAT_COUNT || (node.kind != NODE_FORMAT && node.format))
+    if (node.kind > NODE_VERSION || node.format >= SKRFS_FORMAT_COUNT ||
+            (node.kind != NODE_FORMAT && node.format))
         return false;
     if (node.kind == NODE_VERSION ? !versions_find(fs, ino >> 8, &node)
                                   : !find_hash(fs, ino >> 8, &node.key))
@@ -140,7 +141,7 @@ static int lookup_version(struct skrfs_fs *fs, size_t key, const char *name, str
     node->key = key;
     node->format = fs->options.keys[key].format;
     memcpy(node->version, name, strlen(name) + 1);
-    node->ino = versions_get(fs, key, name) << 8 | (uint64_t)NODE_VERSION << 4;
+    node->ino = versions_get(fs, key, name) << 8 | NODE_INO_KIND(NODE_VERSION);
     return 0;
 }
 
@@ -196,7 +197,7 @@ void node_label(const struct skrfs_fs *fs, const struct node *node, char *out, s
         (void)snprintf(out, size, "versions/%s/%s", file, node->version);
     else if (node->kind == NODE_WHY)
         (void)snprintf(out, size, "status/why/%s", file);
-    else if (node->kind >= NODE_HEALTH && node->kind <= NODE_METRICS)
+    else if (node->kind >= NODE_HEALTH && node->kind <= NODE_LEARNED)
         (void)snprintf(out, size, "status/%s", fixed_names[node->kind - 1].name);
     else
         (void)snprintf(out, size, "folder");

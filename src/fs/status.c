@@ -25,6 +25,8 @@ static enum skrfs_fs_report report_of(const struct node *node) {
 
 static int write_report(struct skrfs_fs *fs, const struct node *node, struct skrfs_buf *out,
         struct skrfs_error *err) {
+    if (node->kind == NODE_LEARNED)
+        return learn_print(fs, out, err);
     if (!fs->options.report)
         return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "this mount writes no reports");
     if (fs->options.report(fs->options.report_context, report_of(node), node->key, out, err))
@@ -112,8 +114,15 @@ static int wipe(struct skrfs_fs *fs, fuse_req_t req, fuse_ino_t ino) {
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
         unsigned flags, const void *in, size_t in_size, size_t out_size) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
-    (void)arg, (void)fi, (void)in, (void)in_size, (void)out_size;
-    int rc = cmd == SKRFS_IOC_WIPE && !(flags & FUSE_IOCTL_COMPAT) ? wipe(fs, req, ino) : ENOTTY;
+    struct node node;
+    int rc = ENOTTY;
+    (void)arg, (void)fi, (void)out_size;
+    if (!node_resolve(fs, ino, &node) || flags & FUSE_IOCTL_COMPAT)
+        rc = ENOTTY;
+    else if (cmd == SKRFS_IOC_WIPE)
+        rc = wipe(fs, req, ino);
+    else if (cmd == SKRFS_IOC_LEARN)
+        rc = learn_ioctl(fs, req, &node, in, in_size);
     if (rc)
         (void)fuse_reply_err(req, rc);
     else

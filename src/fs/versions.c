@@ -73,6 +73,6 @@ bool versions_ino(struct skrfs_fs *fs, size_t index, size_t key, fuse_ino_t *ret
     uint64_t id = slot->serial << FS_VERSIONS_BITS | (uint64_t)index;
     pthread_mutex_unlock(&fs->lock);
     if (found)
-        *ret_ino = id << 8 | (uint64_t)NODE_VERSION << 4;
+        *ret_ino = id << 8 | NODE_INO_KIND(NODE_VERSION);
     return found;
 }
