@@ -97,8 +97,8 @@ static int parse_condition(const char *word, const struct skrfs_names *names,
     return 0;
 }
 
-static int append_rule(struct skrfs_rules *rules, const char *word, const struct skrfs_names *names,
-        struct skrfs_error *err) {
+static int append_rule(struct skrfs_rules *rules, const char *word, size_t column,
+        const struct skrfs_names *names, struct skrfs_error *err) {
     skrfs_autofree struct skrfs_condition *condition = calloc(1, sizeof *condition);
     if (!condition)
         return skrfs_fail_memory(err);
@@ -114,18 +114,18 @@ static int append_rule(struct skrfs_rules *rules, const char *word, const struct
     }
     rules->rules = grown;
     rules->rules[rules->count++] =
-            (struct skrfs_rule){.conditions = skrfs_take(condition), .count = 1};
+            (struct skrfs_rule){.conditions = skrfs_take(condition), .count = 1, .column = column};
     return 0;
 }
 
-static int parse_word(struct skrfs_rules *rules, const char *text, size_t len,
+static int parse_word(struct skrfs_rules *rules, const char *text, size_t column, size_t len,
         const struct skrfs_names *names, struct skrfs_error *err) {
     if (len >= SKRFS_PATH_MAX + NAME_MAX_LEN)
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "a rule is longer than %d", SKRFS_PATH_MAX);
-    skrfs_autofree char *word = strndup(text, len);
+    skrfs_autofree char *word = strndup(text + column, len);
     if (!word)
         return skrfs_fail_memory(err);
-    return append_rule(rules, word, names, err);
+    return append_rule(rules, word, column, names, err);
 }
 
 int skrfs_rules_parse(const char *text, const struct skrfs_names *names,
@@ -137,7 +137,7 @@ int skrfs_rules_parse(const char *text, const struct skrfs_names *names,
         if (!*at)
             break;
         size_t len = strcspn(at, " \t");
-        if (parse_word(&rules, at, len, names, err)) {
+        if (parse_word(&rules, text, (size_t)(at - text), len, names, err)) {
             skrfs_rules_done(&rules);
             *ret_column = (size_t)(at - text);
             return -1;

@@ -38,15 +38,20 @@ static int build(const struct raw *raw, const char *source, struct skrfs_conf **
     return 0;
 }
 
-int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
-        struct skrfs_error *err) {
-    auto_raw raw = {0};
+static int parse(struct raw *raw, const char *name, const char *text, size_t len,
+        struct skrfs_conf **ret_conf, struct skrfs_error *err) {
     if (len > SKRFS_CONF_MAX)
         return skrfs_fail(
                 err, SKRFS_CLASS_CONFIG, "%s is longer than %zu octets", name, SKRFS_CONF_MAX);
-    if (conf_read_text(&raw, name, text, len, err))
+    if (conf_read_text(raw, name, text, len, err))
         return -1;
-    return build(&raw, name, ret_conf, err);
+    return build(raw, name, ret_conf, err);
+}
+
+int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
+        struct skrfs_error *err) {
+    auto_raw raw = {0};
+    return parse(&raw, name, text, len, ret_conf, err);
 }
 
 static int open_file(const char *path, int *ret_fd, struct skrfs_error *err) {
@@ -122,11 +127,61 @@ static int read_drop_ins(struct raw *raw, const char *path, struct skrfs_error *
     return failed;
 }
 
-int skrfs_conf_load(const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
-    auto_raw raw = {0};
+static int load(
+        struct raw *raw, const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
     if (!path)
         path = SKRFS_CONF_PATH;
-    if (read_file(&raw, path, err) || read_drop_ins(&raw, path, err))
+    if (read_file(raw, path, err) || read_drop_ins(raw, path, err))
         return -1;
-    return build(&raw, path, ret_conf, err);
+    return build(raw, path, ret_conf, err);
+}
+
+int skrfs_conf_load(const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
+    auto_raw raw = {0};
+    return load(&raw, path, ret_conf, err);
+}
+
+struct skrfs_conf_map {
+    struct raw raw;
+};
+
+int skrfs_conf_load_mapped(const char *path, struct skrfs_conf **ret_conf,
+        struct skrfs_conf_map **ret_map, struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_conf_map_free_p) struct skrfs_conf_map *map = calloc(1, sizeof(*map));
+    if (!map)
+        return skrfs_fail_memory(err);
+    if (load(&map->raw, path, ret_conf, err))
+        return -1;
+    *ret_map = skrfs_take(map);
+    return 0;
+}
+
+int skrfs_conf_parse_mapped(const char *name, const char *text, size_t len,
+        struct skrfs_conf **ret_conf, struct skrfs_conf_map **ret_map, struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_conf_map_free_p) struct skrfs_conf_map *map = calloc(1, sizeof(*map));
+    if (!map)
+        return skrfs_fail_memory(err);
+    if (parse(&map->raw, name, text, len, ret_conf, err))
+        return -1;
+    *ret_map = skrfs_take(map);
+    return 0;
+}
+
+void skrfs_conf_map_free(struct skrfs_conf_map *map) {
+    if (!map)
+        return;
+    raw_done(&map->raw);
+    free(map);
+}
+
+bool skrfs_conf_where(const struct skrfs_conf_map *map, const char *key, const char *name,
+        size_t offset, struct skrfs_conf_place *ret_place) {
+    const struct section *section = raw_find(&map->raw, SECTION_KEY, key);
+    const struct value *value = section && name ? raw_get(section, name) : NULL;
+    if (!section || (name && !value))
+        return false;
+    struct place place = value ? raw_place_of(value, offset) : section->place;
+    *ret_place = (struct skrfs_conf_place){
+            .file = place.file, .line = place.line, .column = place.column};
+    return true;
 }

@@ -52,13 +52,13 @@ static bool find_user(void *context, const char *name, uid_t *ret_uid) {
     struct names_memo *memo = context;
     if (parse_id(name, ret_uid))
         return true;
-    if (memo->user[0] && strcmp(memo->user, name) == 0) {
+    if (memo && memo->user[0] && strcmp(memo->user, name) == 0) {
         *ret_uid = memo->uid;
         return true;
     }
     if (!look_up_user(name, ret_uid))
         return false;
-    if (strlen(name) < sizeof(memo->user)) {
+    if (memo && strlen(name) < sizeof(memo->user)) {
         snprintf(memo->user, sizeof(memo->user), "%s", name);
         memo->uid = *ret_uid;
     }
@@ -69,13 +69,13 @@ static bool find_group(void *context, const char *name, gid_t *ret_gid) {
     struct names_memo *memo = context;
     if (parse_id(name, ret_gid))
         return true;
-    if (memo->group[0] && strcmp(memo->group, name) == 0) {
+    if (memo && memo->group[0] && strcmp(memo->group, name) == 0) {
         *ret_gid = memo->gid;
         return true;
     }
     if (!look_up_group(name, ret_gid))
         return false;
-    if (strlen(name) < sizeof(memo->group)) {
+    if (memo && strlen(name) < sizeof(memo->group)) {
         snprintf(memo->group, sizeof(memo->group), "%s", name);
         memo->gid = *ret_gid;
     }
@@ -85,4 +85,8 @@ static bool find_group(void *context, const char *name, gid_t *ret_gid) {
 void names_use(struct skrfs_names *names, struct names_memo *memo) {
     *memo = (struct names_memo){0};
     *names = (struct skrfs_names){.user = find_user, .group = find_group, .context = memo};
+}
+
+void skrfs_conf_names(struct skrfs_names *ret_names) {
+    *ret_names = (struct skrfs_names){.user = find_user, .group = find_group};
 }

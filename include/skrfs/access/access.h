@@ -70,6 +70,7 @@ struct skrfs_condition {
 struct skrfs_rule {
     struct skrfs_condition *conditions;
     size_t count;
+    size_t column; /* where it begins in the text that was parsed, from 0 */
 };
 
 struct skrfs_rules {

@@ -111,6 +111,29 @@ int skrfs_conf_load(
 /* The same from text already read; `name` is used in messages. For tests and fuzzing. */
 int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same, and where all of it stands. */
+struct skrfs_conf_map;
+int skrfs_conf_load_mapped(const char *path, struct skrfs_conf **ret_conf,
+        struct skrfs_conf_map **ret_map, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_conf_parse_mapped(const char *name, const char *text, size_t len,
+        struct skrfs_conf **ret_conf, struct skrfs_conf_map **ret_map,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_conf_map_free(struct skrfs_conf_map *map);
+SKRFS_DEFINE_CLEANUP(struct skrfs_conf_map, skrfs_conf_map_free)
+/* Lines and columns from 1; `file` is the map's. */
+struct skrfs_conf_place {
+    const char *file;
+    unsigned line, column;
+};
+/* Where [key KEY] begins or, with a `name`, its value of that name at `offset` octets into the text
+ * (continued lines counted as joined by one blank). False when it is not set. */
+bool skrfs_conf_where(const struct skrfs_conf_map *map, const char *key, const char *name,
+        size_t offset, struct skrfs_conf_place *ret_place);
+
+/* Names of users and groups as the configuration's own are looked up: in the system's database,
+ * numbers too. */
+void skrfs_conf_names(struct skrfs_names *ret_names);
+
 void skrfs_conf_free(struct skrfs_conf *conf);
 SKRFS_DEFINE_CLEANUP(struct skrfs_conf, skrfs_conf_free)
 
