@@ -48,6 +48,8 @@ static double fill_size(struct skrfs_fs *fs, const struct node *node, struct sta
         return tell_key_size(fs, node, attr);
     if (node->kind == NODE_WHY)
         attr->st_size = atomic_load(&fs->why_sizes[node->key]);
+    else if (node->kind == NODE_RECEIPT)
+        attr->st_size = atomic_load(&fs->receipt_sizes[node->key]);
     else
         attr->st_size = atomic_load(&fs->report_sizes[node->kind]);
     return 0;
@@ -88,6 +90,8 @@ bool attr_is_told(struct skrfs_fs *fs, const struct node *node, size_t len) {
 void attr_set_report_size(struct skrfs_fs *fs, const struct node *node, size_t len) {
     if (node->kind == NODE_WHY)
         atomic_store(&fs->why_sizes[node->key], (uint32_t)len);
+    else if (node->kind == NODE_RECEIPT)
+        atomic_store(&fs->receipt_sizes[node->key], (uint32_t)len);
     else
         atomic_store(&fs->report_sizes[node->kind], (uint32_t)len);
 }

@@ -47,11 +47,12 @@ static size_t child_count(const struct skrfs_fs *fs, const struct node *dir) {
     case NODE_ROOT:
         return 4;
     case NODE_STATUS:
-        return 5;
+        return 6;
     case NODE_KEYS:
     case NODE_VERSIONS:
     case NODE_FORMATS:
     case NODE_WHYS:
+    case NODE_RECEIPTS:
         return fs->options.key_count;
     case NODE_VERSIONS_OF:
         return 1;
@@ -67,7 +68,8 @@ static size_t child_count(const struct skrfs_fs *fs, const struct node *dir) {
 static bool child_name(struct skrfs_fs *fs, const struct node *dir, size_t i,
         char version[SKRFS_STORE_VERSION_MAX], const char **ret_name) {
     static const char *const of_root[] = {"keys", "versions", "formats", "status"};
-    static const char *const of_status[] = {"health", "status.json", "metrics", "why", "learned"};
+    static const char *const of_status[] = {
+            "health", "status.json", "metrics", "why", "learned", "receipts"};
     switch (dir->kind) {
     case NODE_ROOT:
         *ret_name = of_root[i];

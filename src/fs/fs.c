@@ -67,7 +67,8 @@ static int tables_init(struct skrfs_fs *fs, struct skrfs_error *err) {
     size_t count = fs->options.key_count ? fs->options.key_count : 1;
     fs->told_sizes = calloc(count, sizeof *fs->told_sizes);
     fs->why_sizes = calloc(count, sizeof *fs->why_sizes);
-    if (!fs->told_sizes || !fs->why_sizes)
+    fs->receipt_sizes = calloc(count, sizeof *fs->receipt_sizes);
+    if (!fs->told_sizes || !fs->why_sizes || !fs->receipt_sizes)
         return skrfs_fail_memory(err);
     if (names_init(fs, err) || versions_init(fs, err))
         return -1;
@@ -132,6 +133,7 @@ void skrfs_fs_free(struct skrfs_fs *fs) {
         fuse_session_destroy(fs->session);
     free(fs->told_sizes);
     free(fs->why_sizes);
+    free(fs->receipt_sizes);
     free(fs->index);
     free(fs->versions);
     (void)pthread_mutex_destroy(&fs->lock);

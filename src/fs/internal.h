@@ -32,6 +32,7 @@ enum node_kind {
     NODE_STATUS_JSON,
     NODE_METRICS,
     NODE_LEARNED,
+    NODE_RECEIPTS,
     NODE_FIXED_COUNT,
     NODE_KEY = NODE_FIXED_COUNT, /* keys/<file> */
     NODE_VERSIONS_OF,            /* versions/<file> */
@@ -39,6 +40,8 @@ enum node_kind {
     NODE_FORMAT,                 /* formats/<file>/<format> */
     NODE_WHY,                    /* status/why/<file> */
     NODE_VERSION,                /* versions/<file>/<version> */
+    NODE_RECEIPT,                /* status/receipts/<file> */
+    NODE_KIND_END,
 };
 
 struct node {
@@ -137,7 +140,7 @@ struct skrfs_fs {
     pthread_mutex_t again_lock;
     struct again_slot again[FS_AGAIN_SLOTS];
     _Atomic uint32_t *told_sizes; /* of keys/<file>: what the kernel may still believe */
-    _Atomic uint32_t *why_sizes;
+    _Atomic uint32_t *why_sizes, *receipt_sizes;
     _Atomic uint32_t report_sizes[NODE_FIXED_COUNT];
     atomic_uint dropping; /* threads inside a page invalidation */
     unsigned threads;

@@ -9,6 +9,7 @@
  * the kind, 4 of the format. The first few are the fixed folders and files. */
 #define HASH_BITS 52
 #define HASH_MASK ((UINT64_C(1) << HASH_BITS) - 1)
+_Static_assert(NODE_KIND_END - NODE_FIXED_COUNT <= 16, "a kind of file is told by 4 bits");
 
 struct fixed_name {
     const char *name;
@@ -24,6 +25,7 @@ static const struct fixed_name fixed_names[] = {
         {"status.json", NODE_STATUS, NODE_STATUS_JSON},
         {"metrics", NODE_STATUS, NODE_METRICS},
         {"learned", NODE_STATUS, NODE_LEARNED},
+        {"receipts", NODE_STATUS, NODE_RECEIPTS},
 };
 
 /* FNV-1a with a last mix; names come from the administrator, no adversary chooses them. */
@@ -101,7 +103,7 @@ bool node_resolve(struct skrfs_fs *fs, fuse_ino_t ino, struct node *ret_node) {
     }
     node.kind = (enum node_kind)((ino >> 4 & 15) + NODE_FIXED_COUNT);
     node.format = (enum skrfs_format)(ino & 15);
-    if (node.kind > NODE_VERSION || node.format >= SKRFS_FORMAT_COUNT ||
+    if (node.kind >= NODE_KIND_END || node.format >= SKRFS_FORMAT_COUNT ||
             (node.kind != NODE_FORMAT && node.format))
         return false;
     if (node.kind == NODE_VERSION ? !versions_find(fs, ino >> 8, &node)
@@ -169,6 +171,8 @@ int node_lookup(
         return lookup_file(fs, name, NODE_FORMATS_OF, ret_node);
     case NODE_WHYS:
         return lookup_file(fs, name, NODE_WHY, ret_node);
+    case NODE_RECEIPTS:
+        return lookup_file(fs, name, NODE_RECEIPT, ret_node);
     case NODE_VERSIONS_OF:
         return lookup_version(fs, parent->key, name, ret_node);
     case NODE_FORMATS_OF:
@@ -179,8 +183,8 @@ int node_lookup(
 }
 
 bool node_is_dir(const struct node *node) {
-    return node->kind <= NODE_WHYS || node->kind == NODE_VERSIONS_OF ||
-           node->kind == NODE_FORMATS_OF;
+    return node->kind <= NODE_WHYS || node->kind == NODE_RECEIPTS ||
+           node->kind == NODE_VERSIONS_OF || node->kind == NODE_FORMATS_OF;
 }
 
 bool node_is_key(const struct node *node) {
@@ -197,6 +201,8 @@ void node_label(const struct skrfs_fs *fs, const struct node *node, char *out, s
         (void)snprintf(out, size, "versions/%s/%s", file, node->version);
     else if (node->kind == NODE_WHY)
         (void)snprintf(out, size, "status/why/%s", file);
+    else if (node->kind == NODE_RECEIPT)
+        (void)snprintf(out, size, "status/receipts/%s", file);
     else if (node->kind >= NODE_HEALTH && node->kind <= NODE_LEARNED)
         (void)snprintf(out, size, "status/%s", fixed_names[node->kind - 1].name);
     else

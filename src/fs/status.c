@@ -18,6 +18,8 @@ static enum skrfs_fs_report report_of(const struct node *node) {
         return SKRFS_REPORT_METRICS;
     case NODE_WHY:
         return SKRFS_REPORT_WHY;
+    case NODE_RECEIPT:
+        return SKRFS_REPORT_RECEIPT;
     default:
         return SKRFS_REPORT_HEALTH;
     }

@@ -50,12 +50,16 @@ struct skrfs_fs_event {
     const char *version;               /* that was given; "" otherwise */
     uint64_t release;                  /* number of the release whose bytes were given, or 0 */
     const struct skrfs_error *err;     /* NULL: granted */
-    uint64_t repeated; /* refusals alike within the last second that this one counts */
+    uint64_t since_ns;                 /* when the request came; 0: now */
 };
-/* Records one. -1: it could not be recorded and is required to be: the answer is then `err`'s. May
- * wait a little, never longer than the caller's patience. Thread safe. */
-typedef int skrfs_fs_audit_fn(
-        void *context, const struct skrfs_fs_event *event, struct skrfs_error *err);
+/* Called once for an event that was waited for, from a thread of the audit's: `err` NULL when it is
+ * recorded. */
+typedef void skrfs_fs_recorded_fn(void *context, const struct skrfs_error *err);
+/* Records one; refusals that are alike may share a record. Never waits. 0: taken, and that is
+ * enough. 1: `recorded` will be called, within half a second; never when it is NULL. -1: it cannot
+ * be recorded and is required to be: the answer is then `err`'s. Thread safe. */
+typedef int skrfs_fs_audit_fn(void *context, const struct skrfs_fs_event *event,
+        skrfs_fs_recorded_fn *recorded, void *recorded_context, struct skrfs_error *err);
 
 /* The generated files below status/. */
 enum skrfs_fs_report {
@@ -66,9 +70,9 @@ enum skrfs_fs_report {
     SKRFS_REPORT_RECEIPT, /* status/receipts/<file> of `key`: JSON */
     SKRFS_REPORT_LEARNED, /* status/learned: JSON; written by the file system itself */
 };
-/* Appends the text of one of them to `out` (limit SKRFS_FS_REPORT_MAX). `key` counts for WHY only.
- * Called on each open of such a file by a thread that reads the device: it must not block and never
- * release. */
+/* Appends the text of one of them to `out` (limit SKRFS_FS_REPORT_MAX). `key` counts for WHY and
+ * RECEIPT. Called on each open of such a file by a thread that reads the device: it must not block
+ * and never release. */
 typedef int skrfs_report_fn(void *context, enum skrfs_fs_report which, size_t key,
         struct skrfs_buf *out, struct skrfs_error *err);
 #define SKRFS_FS_REPORT_MAX ((size_t)64 * 1024 * 1024)
