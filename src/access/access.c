@@ -1,4 +1,4 @@
-#include <skrfs/access/access.h>
+#include <skrfs/access/limits.h>
 #include <skrfs/base/encode.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,13 +165,12 @@ int skrfs_access_decide(const struct skrfs_guard *guard, const struct skrfs_call
         int64_t wall_s, char rule[SKRFS_RULE_TEXT_MAX], struct skrfs_error *err) {
     char ignored[SKRFS_RULE_TEXT_MAX];
     char *decided = rule ? rule : ignored;
-    (void)wall_s;
     (void)snprintf(decided, SKRFS_RULE_TEXT_MAX, "mode %04o", (unsigned)guard->mode & 0777U);
     /* The kernel says 0 for a caller that has no number in this process's pid namespace. */
     if (caller->pid <= 0)
         return skrfs_fail(err, SKRFS_CLASS_DENIED,
                 "the caller is outside this mount's process namespace and cannot be known");
-    if (check_mode(guard, caller, err))
+    if (check_mode(guard, caller, err) || skrfs_hours_decide(&guard->hours, wall_s, decided, err))
         return -1;
     if (check_deny(guard, caller, decided, err))
         return -1;

@@ -128,6 +128,7 @@ static void key_done(struct skrfs_conf_key *key) {
     free(key->enc);
     skrfs_rules_done(&key->guard.allow);
     skrfs_rules_done(&key->guard.deny);
+    skrfs_limits_done(&key->limits);
 }
 
 static void login_done(struct skrfs_conf *conf) {

@@ -7,6 +7,7 @@
 #define VAULT_NAME_MAX 127
 #define VERSION_MAX 32
 #define FILE_NAME_MAX 100
+#define READS_DIGITS 12
 
 static int set_defaults(struct skrfs_conf_key *key, const char *file, struct skrfs_error *err) {
     key->format = SKRFS_FORMAT_PEM;
@@ -116,6 +117,46 @@ static int take_owner(const struct section *section, const struct skrfs_names *n
     return conf_take_mode(raw_get(section, "mode"), &guard->mode, err);
 }
 
+static int take_hours(
+        const struct value *value, struct skrfs_hours *hours, struct skrfs_error *err) {
+    struct skrfs_error reason;
+    if (!value || skrfs_hours_parse(value->text, hours, &reason) == 0)
+        return 0;
+    return conf_fail_at(err, &value->place, "%s", reason.message);
+}
+
+static int take_reads(const struct value *value, uint64_t *ret_reads, struct skrfs_error *err) {
+    if (!value)
+        return 0;
+    uint64_t reads = strtoull(value->text, NULL, 10);
+    if (!conf_is_word(value->text, "0123456789", READS_DIGITS) || !reads)
+        return conf_fail_at(err, &value->place,
+                "'reads' is how often the key may be opened: a number from 1 on");
+    *ret_reads = reads;
+    return 0;
+}
+
+static int take_until(
+        const struct value *value, struct skrfs_limits *limits, struct skrfs_error *err) {
+    struct skrfs_error reason;
+    if (!value || skrfs_until_parse(value->text, limits, &reason) == 0)
+        return 0;
+    if (reason.kind != SKRFS_CLASS_CONFIG) {
+        *err = reason;
+        return -1;
+    }
+    return conf_fail_at(err, &value->place, "%s", reason.message);
+}
+
+static int take_taking_back(
+        const struct section *section, struct skrfs_conf_key *key, struct skrfs_error *err) {
+    if (take_hours(raw_get(section, "hours"), &key->guard.hours, err) ||
+            take_reads(raw_get(section, "reads"), &key->limits.reads, err) ||
+            take_until(raw_get(section, "until"), &key->limits, err))
+        return -1;
+    return conf_take_bool(raw_get(section, "hide"), &key->hide, err);
+}
+
 int conf_take_key(const struct section *section, const struct skrfs_conf *conf,
         const struct skrfs_names *names, struct skrfs_conf_key *key, struct skrfs_error *err) {
     if (check_file_name(section, err) || set_defaults(key, section->name, err))
@@ -126,6 +167,8 @@ int conf_take_key(const struct section *section, const struct skrfs_conf *conf,
     if (take_owner(section, names, &key->guard, err) ||
             take_rules(raw_get(section, "allow"), names, &key->guard.allow, err) ||
             take_rules(raw_get(section, "deny"), names, &key->guard.deny, err))
+        return -1;
+    if (take_taking_back(section, key, err))
         return -1;
     if (conf_take_duration(raw_get(section, "refresh"), &key->refresh_ns, err) ||
             conf_take_duration(raw_get(section, "stale"), &key->stale_ns, err))

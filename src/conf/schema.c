@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define NAMES_MAX 13
+#define NAMES_MAX 20
 
 static const struct {
     const char *word;
@@ -13,7 +13,7 @@ static const struct {
         [SECTION_VAULT] = {"vault", true, {"url", "identity", "resource", "tenant", "client"}},
         [SECTION_KEY] = {"key", true,
                 {"vault", "name", "version", "format", "enc", "owner", "group", "mode", "allow",
-                        "deny", "refresh", "stale"}},
+                        "deny", "hide", "hours", "reads", "until", "refresh", "stale"}},
         [SECTION_NETWORK] = {"network", false, {"ca-file", "proxy", "connect-timeout", "deadline"}},
         [SECTION_IMDS] = {"imds", false, {"url"}},
         [SECTION_LOGIN] = {"login", false,

@@ -16,6 +16,9 @@
  *     owner =, group =                    names or numbers
  *     mode = 0400                         read bits only
  *     allow =, deny =                     rules of access/access.h; indented lines continue them
+ *     hide = no                           from whoever may not open it
+ *     hours = mon-fri 08:00-18:00         (UTC), outside of which nobody reads it
+ *     reads = N, until = TIME, DURATION or unit:NAME; of access/limits.h
  *     refresh = 1h
  *     stale = 0
  *     [network] ca-file, proxy, connect-timeout, deadline
@@ -36,7 +39,7 @@
 #ifndef SKRFS_CONF_CONF_H
 #define SKRFS_CONF_CONF_H
 
-#include <skrfs/access/access.h>
+#include <skrfs/access/limits.h>
 #include <skrfs/base/cleanup.h>
 #include <skrfs/base/format.h>
 
@@ -65,8 +68,10 @@ struct skrfs_conf_key {
     enum skrfs_format format; /* pem by default */
     char *enc;                /* "RSA_AES_KEY_WRAP_256" by default */
     struct skrfs_guard guard; /* owner and group: of who reads the configuration; mode 0400 */
-    uint64_t refresh_ns;      /* 1h by default */
-    uint64_t stale_ns;        /* 0 by default */
+    bool hide;                /* who may not open it does not find it */
+    struct skrfs_limits limits;
+    uint64_t refresh_ns; /* 1h by default */
+    uint64_t stale_ns;   /* 0 by default */
 };
 
 struct skrfs_conf {
