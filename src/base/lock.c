@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <skrfs/base/cleanup.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -106,4 +107,21 @@ int skrfs_pages_map_memfd(
     touch(pages, size);
     *ret_pages = pages;
     return 0;
+}
+
+/* The old pages are not counted as locked while the new ones are made: the limit is for either. */
+int skrfs_pages_hide(void *pages, size_t size, struct skrfs_error *err) {
+    uint8_t *fresh = NULL;
+    bool missing = false;
+    (void)syscall(SYS_munlock, pages, size);
+    if (skrfs_pages_map_memfd(size, &fresh, &missing, err) == 0) {
+        memcpy(fresh, pages, size);
+        if (mremap(fresh, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, pages) == pages)
+            return 0;
+        skrfs_fail_errno(err, errno, "%zu octets for keys cannot be mapped", size);
+        munmap(fresh, size);
+    }
+    if (lock_pages(pages, size))
+        return fail_locking(err, errno, size);
+    return missing ? 0 : -1;
 }

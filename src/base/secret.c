@@ -1,6 +1,7 @@
 #include <skrfs/base/secret.h>
 
 #include "arena.h"
+#include "lock.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -51,6 +52,13 @@ int skrfs_secret_setup(size_t reserve, bool force_locked, struct skrfs_error *er
                              : setup(reserve, force_locked, err);
     (void)pthread_mutex_unlock(&lock);
     return failed;
+}
+
+int skrfs_secret_hide(void *pages, size_t size, struct skrfs_error *err) {
+    (void)pthread_mutex_lock(&lock);
+    bool locked = arena.ready && arena.kind == SKRFS_SECRET_LOCKED;
+    (void)pthread_mutex_unlock(&lock);
+    return locked ? 0 : skrfs_pages_hide(pages, size, err);
 }
 
 static uint64_t canary_of(const struct skrfs_secret *secret) {

@@ -39,6 +39,8 @@ static int items_get(struct get *get, struct skrfs_error *ret_missed, struct skr
 }
 
 static int client_open(struct get *get, struct skrfs_error *err) {
+    if (skrfs_crypto_hide(err) < 0)
+        return -1;
     struct skrfs_conf *conf = skrfs_take(get->conf);
     if (skrfs_client_open(conf, &get->client, err) < 0) {
         return -1;

@@ -8,9 +8,8 @@ int skrfs_crypto_check_private(const struct skrfs_pkey *key, struct skrfs_error 
     if (!ctx)
         return skrfs_fail_memory(err);
     bool well = EVP_PKEY_check(ctx) == 1;
-    ERR_clear_error();
     if (!well)
-        return skrfs_fail(
+        return skrfs_crypto_refuse(
                 err, SKRFS_CLASS_CONFIG, "the private key's numbers do not belong together");
     return 0;
 }

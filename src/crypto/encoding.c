@@ -122,6 +122,7 @@ static int parse_plain(const struct skrfs_secret *plain, enum skrfs_key_type typ
 int skrfs_key_encode(const struct skrfs_secret *plain, enum skrfs_key_type type,
         enum skrfs_format format, const char *kid, struct skrfs_secret **ret_encoded,
         struct skrfs_error *err) {
+    PRIVATE_WORK;
     if (type == SKRFS_KEY_OCT)
         return encode_oct(plain, format, kid, ret_encoded, err);
     if (format == SKRFS_FORMAT_DER)
@@ -152,6 +153,7 @@ int skrfs_key_check_public(const struct skrfs_secret *plain, const struct skrfs_
         struct skrfs_error *err) {
     if (expected->type == SKRFS_KEY_OCT)
         return 0;
+    PRIVATE_WORK;
     skrfs_autopkey *key = NULL;
     struct skrfs_public public;
     if (parse_plain(plain, expected->type, &key, err) < 0 ||

@@ -74,8 +74,7 @@ int skrfs_gcm_open(const struct skrfs_secret *key, struct skrfs_bytes iv, struct
     if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_LEN, expected) != 1 ||
             !gcm_run(ctx, cipher, space)) {
         skrfs_buf_truncate(out, before);
-        ERR_clear_error();
-        return skrfs_fail(err, SKRFS_CLASS_CRYPTO,
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_CRYPTO,
                 "the text was altered or sealed with another key (AES-GCM)");
     }
     return 0;

@@ -2,6 +2,8 @@
 #ifndef SKRFS_SRC_CRYPTO_INTERNAL_H
 #define SKRFS_SRC_CRYPTO_INTERNAL_H
 
+#include "memory.h"
+
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -52,6 +54,10 @@ void skrfs_crypto_ready(void);
 int skrfs_crypto_ready_private(struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* States a failure with OpenSSL's own reason behind it, and empties OpenSSL's queue. Returns -1. */
 int skrfs_crypto_fail(struct skrfs_error *err, enum skrfs_class kind, const char *what);
+/* The same without OpenSSL's reason. Either is NO_MEMORY when OpenSSL got no memory in this thread
+ * since it last failed: whatever it says of a key or a signature then, it has not judged it. */
+int skrfs_crypto_refuse(struct skrfs_error *err, enum skrfs_class kind, const char *format, ...)
+        SKRFS_PRINTF(3, 4);
 const EVP_MD *skrfs_crypto_md(enum skrfs_hash hash);
 
 /* Takes `*evp` over into a new key. */

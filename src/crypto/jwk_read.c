@@ -276,6 +276,7 @@ int skrfs_jwk_read(const struct skrfs_secret *text, struct skrfs_secret **ret_pl
     struct reader reader = {data, data + skrfs_secret_len(text)};
     if (skrfs_crypto_ready_private(err) < 0 || take_object(&reader, &members, err) < 0)
         return -1;
+    PRIVATE_WORK;
     struct skrfs_bytes kty = members.of[KTY];
     bool rsa = is_text(kty, "RSA") || is_text(kty, "RSA-HSM");
     bool ec = is_text(kty, "EC") || is_text(kty, "EC-HSM");

@@ -24,8 +24,7 @@ int skrfs_crypto_number(const EVP_PKEY *evp, const char *param, uint8_t *space, 
     memset(space, 0, len);
     OSSL_PARAM params[] = {OSSL_PARAM_construct_BN(param, space, len), OSSL_PARAM_construct_end()};
     if (EVP_PKEY_get_params(evp, params) != 1 || !OSSL_PARAM_modified(params)) {
-        ERR_clear_error();
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER,
                 "the key has no number '%s', or one that is too long", param);
     }
     reverse(space, len);

@@ -19,9 +19,8 @@ static int push_der(
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "a certificate of %zu octets", len);
     const unsigned char *at = der;
     auto_x509 *cert = d2i_X509(NULL, &at, (long)len);
-    ERR_clear_error();
     if (!cert)
-        return skrfs_fail(
+        return skrfs_crypto_refuse(
                 err, SKRFS_CLASS_BAD_ANSWER, "certificate %d is malformed", sk_X509_num(certs) + 1);
     if (at != der + len)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "there are octets behind certificate %d",
@@ -40,8 +39,10 @@ static int push_block(STACK_OF(X509) * certs, BIO *bio, int max, struct skrfs_er
     long len = 0;
     if (PEM_read_bio(bio, &name, &header, &data, &len) != 1) {
         bool end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+        if (!end)
+            return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER, "the PEM text is malformed");
         ERR_clear_error();
-        return end ? 0 : skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the PEM text is malformed");
+        return 0;
     }
     int result = 1;
     if (strcmp(name, "CERTIFICATE") != 0 || *header)

@@ -26,6 +26,7 @@ int skrfs_pkey_from_pem(
         const char *text, size_t len, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
+    PRIVATE_WORK;
     auto_bio *bio = len <= INT_MAX ? BIO_new_mem_buf(text, (int)len) : NULL;
     if (!bio)
         return skrfs_fail_memory(err);
@@ -35,11 +36,11 @@ int skrfs_pkey_from_pem(
     bool wanted_password = false;
     int read = PEM_bytes_read_bio_secmem(
             &der, &der_len, &name, PEM_STRING_EVP_PKEY, bio, no_password, &wanted_password);
+    if (read != 1 && !wanted_password)
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_CONFIG, "there is no private key in the text");
     ERR_clear_error();
     if (read != 1)
-        return wanted_password
-                       ? fail_password(err)
-                       : skrfs_fail(err, SKRFS_CLASS_CONFIG, "there is no private key in the text");
+        return fail_password(err);
     bool encrypted = strcmp(name, PEM_STRING_PKCS8) == 0;
     int result = encrypted ? fail_password(err)
                            : skrfs_pkey_from_der(der, (size_t)der_len, ret_key, err);

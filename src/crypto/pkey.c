@@ -57,6 +57,7 @@ static int from_der(const void *der, size_t len, const char *structure, const ch
         struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
+    PRIVATE_WORK;
     auto_evp *evp = NULL;
     OSSL_DECODER_CTX *decoder = OSSL_DECODER_CTX_new_for_pkey(
             &evp, "DER", structure, NULL, EVP_PKEY_KEYPAIR, NULL, NULL);
@@ -68,8 +69,7 @@ static int from_der(const void *der, size_t len, const char *structure, const ch
     OSSL_DECODER_CTX_free(decoder);
     if (!decoded) {
         /* OpenSSL's reason speaks of decoders, which helps nobody. */
-        ERR_clear_error();
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "%s", what);
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER, "%s", what);
     }
     if (rest != 0)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "there are octets behind the private key");
@@ -94,6 +94,7 @@ int skrfs_pkey_pkcs8(
         const struct skrfs_pkey *key, struct skrfs_secret **ret_der, struct skrfs_error *err) {
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
+    PRIVATE_WORK;
     PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key->evp);
     int len = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : -1;
     skrfs_autosecret *der = NULL;
@@ -116,6 +117,7 @@ int skrfs_pkey_new_rsa(unsigned bits, struct skrfs_pkey **ret_key, struct skrfs_
                 err, SKRFS_CLASS_CONFIG, "an RSA key has 2048, 3072 or 4096 bits, not %u", bits);
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
+    PRIVATE_WORK;
     auto_evp *evp = EVP_RSA_gen(bits);
     if (!evp)
         return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "an RSA key cannot be made");
@@ -126,6 +128,7 @@ int skrfs_pkey_new_ec(
         enum skrfs_curve curve, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
+    PRIVATE_WORK;
     auto_evp *evp = EVP_EC_gen(skrfs_crypto_curve_group(curve));
     if (!evp)
         return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "an EC key cannot be made");

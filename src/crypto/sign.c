@@ -28,15 +28,15 @@ static int verify(const struct skrfs_pkey *key, enum skrfs_hash hash, int paddin
             !set_padding(key_ctx, padding))
         return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a signature cannot be checked");
     int valid = EVP_DigestVerify(ctx, signature.data, signature.len, data.data, data.len);
-    ERR_clear_error();
     if (valid != 1)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the signature is wrong");
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER, "the signature is wrong");
     return 0;
 }
 
 /* Appends the signature as OpenSSL makes it. */
 static int sign(const struct skrfs_pkey *key, enum skrfs_hash hash, int padding,
         struct skrfs_bytes data, struct skrfs_buf *out, struct skrfs_error *err) {
+    PRIVATE_WORK;
     auto_md_ctx *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *key_ctx = NULL; /* belongs to ctx */
     size_t len = 0;

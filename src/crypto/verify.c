@@ -71,7 +71,9 @@ int skrfs_chain_verify_server(const struct skrfs_chain *chain, const struct skrf
         return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a certificate cannot be verified");
     int valid = X509_verify_cert(ctx);
     ERR_clear_error();
-    if (valid != 1)
-        return fail_verification(X509_STORE_CTX_get_error(ctx), host, err);
-    return 0;
+    if (valid == 1)
+        return 0;
+    if (memory_starved())
+        return skrfs_fail_memory(err);
+    return fail_verification(X509_STORE_CTX_get_error(ctx), host, err);
 }

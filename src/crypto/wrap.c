@@ -67,6 +67,7 @@ int skrfs_kwp_unwrap(const struct skrfs_secret *kek, struct skrfs_bytes wrapped,
     if (wrapped.len < 16 || wrapped.len % 8 != 0 || wrapped.len > SKRFS_SECRET_MAX)
         return skrfs_fail(
                 err, SKRFS_CLASS_CRYPTO, "a wrapped key cannot have %zu octets", wrapped.len);
+    PRIVATE_WORK;
     auto_cipher_ctx *ctx = NULL;
     skrfs_autosecret *plain = NULL;
     if (kwp_context(kek, false, &ctx, err) < 0 || skrfs_secret_new(wrapped.len, &plain, err) < 0)
@@ -75,8 +76,7 @@ int skrfs_kwp_unwrap(const struct skrfs_secret *kek, struct skrfs_bytes wrapped,
     if (EVP_DecryptUpdate(ctx, skrfs_secret_space(plain), &len, wrapped.data, (int)wrapped.len) !=
                     1 ||
             len <= 0) {
-        ERR_clear_error();
-        return skrfs_fail(
+        return skrfs_crypto_refuse(
                 err, SKRFS_CLASS_CRYPTO, "the wrapped key fails its integrity check (AES-KWP)");
     }
     skrfs_secret_shorten(plain, (size_t)len);
@@ -86,6 +86,7 @@ int skrfs_kwp_unwrap(const struct skrfs_secret *kek, struct skrfs_bytes wrapped,
 
 int skrfs_kwp_wrap(const struct skrfs_secret *kek, const struct skrfs_secret *plain,
         struct skrfs_buf *out, struct skrfs_error *err) {
+    PRIVATE_WORK;
     auto_cipher_ctx *ctx = NULL;
     if (kwp_context(kek, true, &ctx, err) < 0)
         return -1;
@@ -152,10 +153,12 @@ int skrfs_pkcs1_encrypt(const struct skrfs_pkey *key, struct skrfs_bytes plain,
 
 int skrfs_oaep_decrypt(const struct skrfs_pkey *key, enum skrfs_hash hash,
         struct skrfs_bytes cipher, struct skrfs_secret **ret_plain, struct skrfs_error *err) {
+    if (skrfs_crypto_ready_private(err) < 0)
+        return -1;
+    PRIVATE_WORK;
     auto_pkey_ctx *ctx = NULL;
     skrfs_autosecret *plain = NULL;
-    if (skrfs_crypto_ready_private(err) < 0 ||
-            rsa_context(key, false, RSA_PKCS1_OAEP_PADDING, hash, &ctx, err) < 0)
+    if (rsa_context(key, false, RSA_PKCS1_OAEP_PADDING, hash, &ctx, err) < 0)
         return -1;
     size_t len = (size_t)EVP_PKEY_get_size(key->evp);
     if (skrfs_secret_new(len, &plain, err) < 0)
@@ -164,8 +167,7 @@ int skrfs_oaep_decrypt(const struct skrfs_pkey *key, enum skrfs_hash hash,
             len == 0) {
         /* One text for all reasons: which of them it was is nobody's business (OAEP as an oracle).
          */
-        ERR_clear_error();
-        return skrfs_fail(err, SKRFS_CLASS_CRYPTO,
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_CRYPTO,
                 "the wrapping key does not open the wrapped key (RSA-OAEP)");
     }
     skrfs_secret_shorten(plain, len);

@@ -51,9 +51,8 @@ int skrfs_chain_leaf_integer(const struct skrfs_chain *chain, const char *oid, u
     bool good = integer && at == contents.data + contents.len &&
                 ASN1_INTEGER_get_uint64(&value, integer) == 1;
     ASN1_INTEGER_free(integer);
-    ERR_clear_error();
     if (!good)
-        return skrfs_fail(
+        return skrfs_crypto_refuse(
                 err, SKRFS_CLASS_BAD_ANSWER, "the certificate's extension %s is not a number", oid);
     *ret_value = value;
     return 0;
@@ -69,8 +68,7 @@ int skrfs_chain_leaf_name(
     int len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
     if (len < 0 || (size_t)len >= size || memchr(text, 0, (size_t)len)) {
         OPENSSL_free(text);
-        ERR_clear_error();
-        return skrfs_fail(
+        return skrfs_crypto_refuse(
                 err, SKRFS_CLASS_BAD_ANSWER, "the certificate's common name is malformed");
     }
     memcpy(out, text, (size_t)len);
@@ -84,9 +82,8 @@ static int check_link(X509 *subject, X509 *issuer, int number, struct skrfs_erro
     EVP_PKEY *key = X509_get0_pubkey(issuer);
     bool good = key && X509_check_ca(issuer) > 0 &&
                 X509_check_issued(issuer, subject) == X509_V_OK && X509_verify(subject, key) == 1;
-    ERR_clear_error();
     if (!good)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER,
                 "certificate %d of the chain is not signed by %s", number,
                 subject == issuer ? "itself, as a root is" : "the next one");
     return 0;
@@ -120,8 +117,8 @@ int skrfs_chain_root_key_digest(
     unsigned char *der = NULL;
     int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(last(chain)), &der);
     if (len <= 0) {
-        ERR_clear_error();
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the chain's root has no public key");
+        return skrfs_crypto_refuse(
+                err, SKRFS_CLASS_BAD_ANSWER, "the chain's root has no public key");
     }
     int result = skrfs_hash(SKRFS_SHA256, der, (size_t)len, ret_digest, err);
     OPENSSL_free(der);

@@ -34,7 +34,8 @@ static int close_in(const struct skrfs_credentials *credentials, struct skrfs_er
     const uint64_t to_leave = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID;
 
     /* While its system calls are allowed; a courier without a private key needs none. */
-    if (credentials->secret && skrfs_secret_setup(credentials->secret, false, err) < 0)
+    if (credentials->secret &&
+            (skrfs_secret_setup(credentials->secret, false, err) < 0 || skrfs_crypto_hide(err) < 0))
         return -1;
     if (skrfs_process_drop(to_leave, err) < 0 ||
             skrfs_process_become_nobody(credentials->groups, credentials->group_count, err) < 0 ||

@@ -32,7 +32,7 @@ static void environment_forget(void) {
 static int close_in(struct keeper *keeper, struct skrfs_error *err) {
     /* Before any other use of OpenSSL, whose memory functions cannot be changed later. */
     if (skrfs_process_seal("skrfs-keeper", err) < 0 || skrfs_secret_setup(0, false, err) < 0 ||
-            skrfs_crypto_setup(err) < 0)
+            skrfs_crypto_setup(err) < 0 || skrfs_crypto_hide(err) < 0)
         return -1;
     if (skrfs_keyside_prepare(keeper->conf, keeper->child->relay, &keeper->child->network->ca_pem,
                 &keeper->keyside, err) < 0)

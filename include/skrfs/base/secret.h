@@ -37,6 +37,11 @@ struct skrfs_secret_stats {
  * RLIMIT_MEMLOCK, when memory cannot be locked: secrets are never kept in memory that is not. */
 int skrfs_secret_setup(size_t reserve, bool force_locked, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* Puts memory of a memfd_secret in the place of `size` octets of locked pages, with their content:
+ * for a library that has an allocator of its own. Nobody may use the pages meanwhile; they are not
+ * in a child afterwards. Does nothing where secrets are in locked memory. NO_MEMORY as above. */
+int skrfs_secret_hide(void *pages, size_t size, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 /* A new secret of `len` zero octets (1 to SKRFS_SECRET_MAX) with one reference. */
 int skrfs_secret_new(
         size_t len, struct skrfs_secret **ret_secret, struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -11,6 +11,11 @@ enum skrfs_hash { SKRFS_SHA1, SKRFS_SHA256, SKRFS_SHA384, SKRFS_SHA512 };
  * (CRYPTO_set_mem_functions), the secure heap is made (locked, guarded, not dumped). Calling it
  * again does nothing. */
 int skrfs_crypto_setup(struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Moves the secure heap, while it is empty, into memory that cannot be read from outside the
+ * process (memfd_secret), for a process that does not fork any more: a child has no such heap.
+ * Before a sandbox closes. Where the kernel lacks it, or secret memory is locked pages, the heap
+ * stays what it is. NO_MEMORY names RLIMIT_MEMLOCK, BUG when the heap is in use. */
+int skrfs_crypto_hide(struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 size_t skrfs_hash_len(enum skrfs_hash hash);
 /* Digest of `data` into `out`, which has skrfs_hash_len octets. */
