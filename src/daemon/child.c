@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <skrfs/base/log.h>
@@ -55,6 +56,17 @@ static int compare_fds(const void *a, const void *b) {
     return *(const int *)a - *(const int *)b;
 }
 
+/* The terminal, pipe or file that skrfs was started with is no child's to read, to write to or to
+ * set flags of. What it has to say goes to standard error. */
+static void forget_standard(void) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0) {
+        skrfs_log_error("cannot put /dev/null in the place of standard input and output: %m");
+        _exit(1);
+    }
+}
+
 /* Closes what lies between the child's own descriptors and above them. */
 static void close_others(const struct skrfs_child *child) {
     int own[] = {2, child->fuse, child->courier, child->witness, child->relay, child->notices};
@@ -79,5 +91,6 @@ void skrfs_child_begin(const struct skrfs_child *child) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != child->parent)
         _exit(1);
+    forget_standard();
     close_others(child);
 }

@@ -1,3 +1,5 @@
+#include "ports.h"
+
 #include <linux/capability.h>
 #include <skrfs/base/log.h>
 #include <skrfs/base/secret.h>
@@ -20,17 +22,19 @@ static const struct skrfs_sandbox_path readable[] = {
         {"/lib64"},
 };
 
-static int close_sandbox(const struct skrfs_credentials *credentials, struct skrfs_error *err) {
+static int close_sandbox(const struct skrfs_credentials *credentials,
+        const struct skrfs_ports *ports, struct skrfs_error *err) {
     struct skrfs_sandbox_path paths[SKRFS_ARRAY_LEN(readable) + SKRFS_CONF_VAULTS_MAX + 1];
     size_t count = SKRFS_ARRAY_LEN(readable);
 
     memcpy(paths, readable, sizeof(readable));
     for (size_t i = 0; i < credentials->count; i++)
         paths[count++] = (struct skrfs_sandbox_path){credentials->folders[i]};
-    return skrfs_sandbox_courier(paths, count, err);
+    return skrfs_sandbox_courier(paths, count, ports->ports, ports->count, err);
 }
 
-static int close_in(const struct skrfs_credentials *credentials, struct skrfs_error *err) {
+static int close_in(const struct skrfs_credentials *credentials, const struct skrfs_ports *ports,
+        struct skrfs_error *err) {
     const uint64_t to_leave = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID;
 
     /* While its system calls are allowed; a courier without a private key needs none. */
@@ -41,16 +45,18 @@ static int close_in(const struct skrfs_credentials *credentials, struct skrfs_er
             skrfs_process_become_nobody(credentials->groups, credentials->group_count, err) < 0 ||
             skrfs_process_harden("skrfs-courier", 0, err) < 0)
         return -1;
-    return close_sandbox(credentials, err);
+    return close_sandbox(credentials, ports, err);
 }
 
 static int begin(
         const struct skrfs_child *child, struct skrfs_network *network, struct skrfs_error *err) {
     struct skrfs_credentials credentials = {.count = 0};
+    struct skrfs_ports ports;
 
     if (skrfs_credentials_find(network, child->conf->vault_count, &credentials, err) < 0)
         return -1;
-    int result = close_in(&credentials, err);
+    skrfs_ports_of_courier(child->conf, network, &ports);
+    int result = close_in(&credentials, &ports, err);
     skrfs_credentials_done(&credentials);
     return result < 0 ? -1 : skrfs_network_start(child->conf, network, err);
 }

@@ -20,16 +20,16 @@ int skrfs_process_seal(const char *name, struct skrfs_error *err) {
     return 0;
 }
 
-/* The bounding set matters only while a program could still be executed with privileges, which
- * no_new_privs rules out: without CAP_SETPCAP it is left as it is. */
-static void drop_bounding(uint64_t keep) {
+/* What a program could still be given that is executed: nothing. It matters only without
+ * no_new_privs; where CAP_SETPCAP is missing it is left as it is. */
+static void drop_bounding(void) {
     int present;
 
     for (unsigned long cap = 0; cap < 64; cap++) {
         present = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
         if (present < 0)
             return;
-        if (present && !(keep >> cap & 1))
+        if (present)
             prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     }
 }
@@ -39,7 +39,7 @@ int skrfs_process_drop(uint64_t keep, struct skrfs_error *err) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2] = {{0}};
 
-    drop_bounding(keep);
+    drop_bounding();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (syscall(SYS_capget, &header, data) < 0)
         return skrfs_fail_errno(err, errno, "read this process's capabilities");

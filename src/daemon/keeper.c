@@ -142,6 +142,7 @@ int skrfs_keeper_main(const struct skrfs_child *child) {
         return skrfs_notice_failed(child, SKRFS_ROLE_KEEPER, &err);
     }
     skrfs_notice_ready(child, SKRFS_ROLE_KEEPER);
+    close(child->notices);
     int result = skrfs_fs_serve(keeper.fs, &err);
     if (result < 0)
         skrfs_log_error("%s", err.message);

@@ -17,11 +17,16 @@
 #define NET_CONNECT_TCP ((uint64_t)1 << 1)     /* 4 */
 #define SCOPE_ABSTRACT_UNIX ((uint64_t)1 << 0) /* 6 */
 #define SCOPE_SIGNAL ((uint64_t)1 << 1)        /* 6 */
+#define RULE_NET_PORT 2                        /* 4 */
 
 /* struct landlock_ruleset_attr as of version 6; an older kernel takes it while what it lacks is
  * zero. */
 struct ruleset {
     uint64_t fs, net, scoped;
+};
+/* struct landlock_net_port_attr, as of version 4. */
+struct net_port {
+    uint64_t allowed, port;
 };
 
 static uint64_t fs_rights(long abi) {
@@ -70,12 +75,24 @@ static int allow_tree(int ruleset, const char *path, struct skrfs_error *err) {
     return 0;
 }
 
-static int restrict_self(int ruleset, const struct skrfs_landlock *leave, struct skrfs_error *err) {
+static int allow_port(int ruleset, uint16_t port, struct skrfs_error *err) {
+    struct net_port rule = {.allowed = NET_CONNECT_TCP, .port = port};
+
+    if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) == 0)
+        return 0;
+    return skrfs_fail_errno(err, errno, "allow TCP port %u in the sandbox", port);
+}
+
+static int restrict_self(
+        int ruleset, const struct skrfs_landlock *leave, bool net, struct skrfs_error *err) {
     for (size_t i = 0; i < leave->count; i++)
         if (allow_path(ruleset, leave->readable[i].path, err) < 0)
             return -1;
     if (leave->tree && allow_tree(ruleset, leave->tree, err) < 0)
         return -1;
+    for (size_t i = 0; net && i < leave->port_count; i++)
+        if (allow_port(ruleset, leave->ports[i], err) < 0)
+            return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return skrfs_fail_errno(err, errno, "forbid new privileges");
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
@@ -102,11 +119,11 @@ int skrfs_landlock_close(const struct skrfs_landlock *leave, struct skrfs_error 
     }
     attr.fs = fs_rights(abi);
     if (abi >= 4)
-        attr.net = NET_BIND_TCP | (leave->network ? 0 : NET_CONNECT_TCP);
+        attr.net = NET_BIND_TCP | NET_CONNECT_TCP;
     if (abi >= 6)
         attr.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
     skrfs_autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
     if (ruleset < 0)
         return skrfs_fail_errno(err, errno, "make a Landlock sandbox");
-    return restrict_self(ruleset, leave, err);
+    return restrict_self(ruleset, leave, attr.net != 0, err);
 }

@@ -66,6 +66,8 @@ static int seal_parent(struct skrfs_error *err) {
             return -1;
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
             return skrfs_fail_errno(err, errno, "forbid new privileges");
+        if (skrfs_sandbox_parent(err) < 0)
+            return -1;
     }
     return skrfs_process_seal("skrfs", err);
 }

@@ -1,11 +1,37 @@
 #ifndef SKRFS_SRC_DAEMON_SANDBOX_H
 #define SKRFS_SRC_DAEMON_SANDBOX_H
 
-#include <skrfs/daemon/daemon.h>
+#include <seccomp.h>
+#include <skrfs/daemon/process.h>
+
+/* A system call that a process may make, when all of its conditions hold. A call with several rules
+ * is allowed when one of them fits. `when` says the conditions in words, for whoever reads the
+ * list. */
+struct sandbox_rule {
+    int call;
+    const char *name, *when; /* when NULL: always */
+    struct scmp_arg_cmp args[3];
+    unsigned count;
+    bool own_process; /* argument 0 is this process's id */
+};
+struct sandbox_list {
+    const struct sandbox_rule *rules;
+    size_t count;
+};
+/* What a role may do: lists end with one of no rules. The first is what every role may. NULL for a
+ * role that has no list. */
+const struct sandbox_list *sandbox_lists(enum skrfs_role role);
+/* What a keeper may in addition: by a folder, and by the numbers of its TEE's device. */
+extern const struct sandbox_list sandbox_tee_folder, sandbox_tee_device;
+/* What the parent, and with it all others, may not: everything else is its children's business. */
+extern const struct sandbox_list sandbox_parent_denied;
+/* In builds with sanitizers alone, whose runtimes want more; not told to readers of the lists. */
+extern const struct sandbox_list sandbox_sanitizers;
 
 /* What stays of the file system. */
 struct skrfs_landlock {
-    bool network; /* TCP connections may be made */
+    const uint16_t *ports; /* TCP connections may be made to them */
+    size_t port_count;
     const struct skrfs_sandbox_path *readable;
     size_t count;
     const char *tree; /* below it everything but execution may be done; NULL: none */

@@ -145,6 +145,7 @@ int skrfs_witness_main(const struct skrfs_child *child) {
     skrfs_fs_handover_free(child->handover);
     if (skrfs_process_harden("skrfs-witness", keep, &err) < 0 || skrfs_sandbox_witness(&err) < 0)
         return skrfs_notice_failed(child, SKRFS_ROLE_WITNESS, &err);
+    close(child->notices);
     if (skrfs_witness_serve(child->witness, &err) < 0) {
         skrfs_log_error("%s", err.message);
         return 1;

@@ -47,10 +47,19 @@ struct skrfs_sandbox_tee {
  * call them first. SYSTEM when a sandbox cannot be closed. */
 int skrfs_sandbox_keeper(
         const struct skrfs_sandbox_tee *tee, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* `ports`: TCP connections may be made to these alone (where the kernel's Landlock can tell, Linux
+ * 6.7). */
 int skrfs_sandbox_courier(const struct skrfs_sandbox_path *paths, size_t count,
-        struct skrfs_error *err) SKRFS_MUST_CHECK;
+        const uint16_t *ports, size_t port_count, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same for the relay to a software TPM. */
+int skrfs_sandbox_relay(const struct skrfs_sandbox_path *paths, size_t count, const uint16_t *ports,
+        size_t port_count, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* seccomp alone, for the reason above: reading opens, no seeking (so that no other process's memory
  * can be read through /proc), no socket. */
 int skrfs_sandbox_witness(struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* For a parent that is root, and so for all its children: none of the calls that look into other
+ * processes, execute programs, make mounts and namespaces, or rule the machine. No list of what it
+ * may, since its children need other things than it does. */
+int skrfs_sandbox_parent(struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 #endif

@@ -53,7 +53,8 @@ int skrfs_notice_failed(
 
 /* The first steps of every child: signals as a fresh program has them (but SIGINT, SIGHUP, SIGQUIT
  * and SIGPIPE ignored: a terminal's go to the parent alone), death with the parent, and no
- * descriptor but the standard ones and the child's own. Ends the process when the parent is gone
+ * descriptor but the child's own, standard error, and /dev/null in place of standard input and
+ * output. Ends the process when the parent is gone
  * already. */
 void skrfs_child_begin(const struct skrfs_child *child);
 /* Not dumpable, no core file; for the parent, whose other powers stay while it may have to unmount.
@@ -64,6 +65,12 @@ int skrfs_process_drop(uint64_t keep, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* As root: becomes the user and group 65534 with no other groups than these; nothing otherwise. */
 int skrfs_process_become_nobody(
         const gid_t *groups, size_t group_count, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* Tells the system calls that a role may make, by name, with the conditions in words (NULL: none);
+ * for SKRFS_ROLE_COUNT those that the parent, and with it all others, may not. The keeper's are
+ * told with those of every TEE. */
+typedef void skrfs_sandbox_tell_fn(void *context, const char *call, const char *when);
+void skrfs_sandbox_tell(enum skrfs_role role, skrfs_sandbox_tell_fn *tell, void *context);
 
 /* What the courier needs for logins with credentials from files. */
 struct skrfs_credentials {

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 static char target[] = "the parent's memory";
+static pid_t parent; /* asked before the sandbox closes */
 
 #define EXPECT(condition)                                                                          \
     do {                                                                                           \
@@ -49,9 +50,9 @@ static int expect_no_prying(void) {
     char stolen[sizeof(target)];
     struct iovec mine = {stolen, sizeof(stolen)}, theirs = {target, sizeof(target)};
 
-    EXPECT(refused(process_vm_readv(getppid(), &mine, 1, &theirs, 1, 0)));
-    EXPECT(refused(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)));
-    EXPECT(refused(kill(getppid(), 0)));
+    EXPECT(refused(process_vm_readv(parent, &mine, 1, &theirs, 1, 0)));
+    EXPECT(refused(ptrace(PTRACE_ATTACH, parent, NULL, NULL)));
+    EXPECT(refused(kill(parent, 0)));
     EXPECT(refused(syscall(SYS_pidfd_getfd, 0, 0, 0)));
     EXPECT(refused(syscall(SYS_bpf, 0, NULL, 0)));
     EXPECT(refused(syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0)));
@@ -107,7 +108,7 @@ static int keeper_child(void) {
     EXPECT(cannot_open("/dev/tpmrm0", O_RDWR));
     EXPECT(cannot_open("/proc/self/mem", O_RDONLY));
     EXPECT(cannot_open("/tmp/skrfs-test-sandbox", O_WRONLY | O_CREAT));
-    (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)getppid());
+    (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)parent);
     EXPECT(cannot_open(memory, O_RDONLY));
     EXPECT(refused(
             (long)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
@@ -122,7 +123,7 @@ static int expect_no_local_reach(int shared) {
     int pair[2];
 
     EXPECT(refused(shutdown(shared, SHUT_RDWR)));
-    EXPECT(refused(fcntl(shared, F_SETOWN, getppid())));
+    EXPECT(refused(fcntl(shared, F_SETOWN, parent)));
     EXPECT(refused(fcntl(shared, F_SETSIG, SIGKILL)));
     EXPECT(refused(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair)));
     EXPECT(refused(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)));
@@ -134,12 +135,13 @@ static int expect_no_local_reach(int shared) {
 
 static int courier_child(void) {
     const struct skrfs_sandbox_path paths[] = {{"/etc"}, {"/does/not/exist"}};
+    const uint16_t ports[] = {443, 53};
     struct skrfs_error err;
     char memory[32];
     int shared[2];
 
     EXPECT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, shared) == 0);
-    EXPECT(skrfs_sandbox_courier(paths, 2, &err) == 0);
+    EXPECT(skrfs_sandbox_courier(paths, 2, ports, 2, &err) == 0);
     if (expect_no_local_reach(shared[0]))
         return 1;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -156,13 +158,13 @@ static int courier_child(void) {
     EXPECT(cannot_open("/dev/null", O_RDONLY));
     EXPECT(cannot_open("/proc/self/mem", O_RDONLY));
     EXPECT(cannot_open("/tmp/skrfs-test-sandbox", O_WRONLY | O_CREAT));
-    (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)getppid());
+    (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)parent);
     EXPECT(cannot_open(memory, O_RDONLY));
     return expect_no_prying() || expect_thread(0);
 }
 
 static int witness_child(void) {
-    struct skrfs_caller caller = {.uid = getuid(), .gid = getgid(), .pid = getppid()};
+    struct skrfs_caller caller = {.uid = getuid(), .gid = getgid(), .pid = parent};
     struct skrfs_error err;
     char byte, memory[32];
 
@@ -174,7 +176,7 @@ static int witness_child(void) {
     EXPECT(cannot_open("/tmp", O_TMPFILE | O_WRONLY));
     skrfs_caller_describe(SKRFS_FACT_GROUPS | SKRFS_FACT_EXE, &caller);
     EXPECT((caller.known & SKRFS_FACT_GROUPS) && (caller.known & SKRFS_FACT_EXE));
-    (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)getppid());
+    (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)parent);
     int fd = open(memory, O_RDONLY);
     EXPECT(refused(lseek(fd, (off_t)target, SEEK_SET)));
     EXPECT(refused(pread(fd, &byte, 1, (off_t)target)));
@@ -266,12 +268,8 @@ static int nobody_child(void) {
 
 static int belongings_child(void) {
     int kept[2], lost[2];
-    struct skrfs_child child = {.parent = getppid(),
-            .fuse = -1,
-            .courier = -1,
-            .witness = -1,
-            .relay = -1,
-            .notices = -1};
+    struct skrfs_child child = {
+            .parent = parent, .fuse = -1, .courier = -1, .witness = -1, .relay = -1, .notices = -1};
 
     EXPECT(pipe(lost) == 0 && pipe(kept) == 0);
     child.courier = kept[0];
@@ -287,6 +285,8 @@ static int belongings_child(void) {
 
 static void assert_child(int (*child)(void)) {
     int status;
+
+    parent = getpid();
     pid_t pid = fork();
 
     assert_true(pid >= 0);
