@@ -40,7 +40,8 @@ int skrfs_client_new(
         const char *config_path, struct skrfs_client **ret_client, struct skrfs_error *err) {
     struct skrfs_conf *conf;
 
-    if (skrfs_conf_load(config_path, &conf, err) < 0)
+    /* Before a digest is made of the configuration. */
+    if (skrfs_crypto_setup(err) < 0 || skrfs_conf_load(config_path, &conf, err) < 0)
         return -1;
     return skrfs_client_open(conf, ret_client, err);
 }

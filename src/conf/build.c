@@ -102,7 +102,8 @@ int conf_build(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_erro
     const struct section *attestation = raw_find(raw, SECTION_ATTESTATION, "");
     if (conf_take_https(raw_get(attestation, "url"), &conf->attestation_url, NULL, err) ||
             take_network(raw, conf, err) || take_machine(raw, conf, err) ||
-            conf_take_login(raw, conf, err) || conf_take_tee(raw, conf, err))
+            conf_take_login(raw, conf, err) || conf_take_tee(raw, conf, err) ||
+            conf_take_audit(raw, conf, err))
         return -1;
     if (take_vaults(raw, conf, err) || conf_check_login(raw, conf, err) ||
             take_keys(raw, conf, err))
@@ -173,6 +174,7 @@ void skrfs_conf_free(struct skrfs_conf *conf) {
     free(conf->event_log);
     free(conf->mount_path);
     free(conf->lab_dir);
+    free(conf->audit.file);
     free(conf->source);
     free(conf);
 }

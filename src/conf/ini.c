@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Most octets of all files together. */
+#define ALL_MAX (8 * SKRFS_CONF_MAX)
+
 struct reader {
     struct raw *raw;
     const char *rest; /* of the text */
@@ -217,6 +220,11 @@ int conf_read_text(
     if (raw_add_file(raw, name, &reader.place.file, err) ||
             conf_check_text(reader.place.file, text, len, err))
         return -1;
+    raw->text.max = ALL_MAX;
+    if (skrfs_buf_append(&raw->text, text, len, err)) {
+        err->kind = err->kind == SKRFS_CLASS_BAD_ANSWER ? SKRFS_CLASS_CONFIG : err->kind;
+        return skrfs_wrap(err, "all of the configuration");
+    }
     size_t skipped = len >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
     reader.rest = text + skipped;
     reader.end = text + len;

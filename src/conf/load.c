@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <skrfs/base/encode.h>
 #include <skrfs/base/file.h>
+#include <skrfs/crypto/hash.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,8 +34,11 @@ static int new_conf(const char *source, struct skrfs_conf **ret_conf, struct skr
 static int build(const struct raw *raw, const char *source, struct skrfs_conf **ret_conf,
         struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-    if (new_conf(source, &conf, err) || conf_build(raw, conf, err))
+    uint8_t digest[32];
+    if (new_conf(source, &conf, err) || conf_build(raw, conf, err) ||
+            skrfs_hash(SKRFS_SHA256, skrfs_buf_text(&raw->text), raw->text.len, digest, err))
         return -1;
+    skrfs_hex_encode(digest, sizeof(digest), conf->digest);
     *ret_conf = skrfs_take(conf);
     return 0;
 }

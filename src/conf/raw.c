@@ -179,5 +179,6 @@ void raw_done(struct raw *raw) {
         free(raw->files[i]);
     free(raw->sections);
     free(raw->files);
+    skrfs_buf_done(&raw->text);
     *raw = (struct raw){0};
 }

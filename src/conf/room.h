@@ -20,6 +20,7 @@ enum section_kind {
     SECTION_TPM,
     SECTION_MOUNT,
     SECTION_LAB,
+    SECTION_AUDIT,
     SECTION_COUNT
 };
 
@@ -59,6 +60,7 @@ struct raw {
     size_t section_count;
     void *tree; /* the same by kind and name, of tsearch(3) */
     size_t counts[SECTION_COUNT];
+    struct skrfs_buf text; /* of all files */
 };
 
 /* CONFIG, "file:line:column: ...". */
@@ -148,6 +150,7 @@ bool conf_identity_is_managed(const char *identity);
 int conf_take_login(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_error *err);
 /* After vaults and login: what of them cannot work together. */
 int conf_check_login(const struct raw *raw, const struct skrfs_conf *conf, struct skrfs_error *err);
+int conf_take_audit(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_error *err);
 int conf_take_tee(const struct raw *raw, struct skrfs_conf *conf, struct skrfs_error *err);
 int conf_take_key(const struct section *section, const struct skrfs_conf *conf,
         const struct skrfs_names *names, struct skrfs_conf_key *key, struct skrfs_error *err);

@@ -24,6 +24,7 @@ static const struct {
         [SECTION_TPM] = {"tpm", false, {"tcti", "event-log"}},
         [SECTION_MOUNT] = {"mount", false, {"path", "allow-other"}},
         [SECTION_LAB] = {"lab", false, {"dir"}},
+        [SECTION_AUDIT] = {"audit", false, {"journal", "file", "required", "max-size", "keep"}},
 };
 
 bool conf_find_kind(const char *word, enum section_kind *ret_kind) {

@@ -30,6 +30,7 @@
  *           kds-url =, init-data =, allow-debug = no
  *     [tpm] tcti, event-log
  *     [mount] path, allow-other
+ *     [audit] journal = auto, yes, no; file =, required = no, max-size = 0, keep = 8
  *     [lab] dir
  *
  * Comments begin with ';' or '#' in front of a line, or with a ';' behind a blank. Names begin in
@@ -74,6 +75,8 @@ struct skrfs_conf_key {
     uint64_t stale_ns;   /* 0 by default */
 };
 
+enum skrfs_conf_journal { SKRFS_CONF_JOURNAL_AUTO, SKRFS_CONF_JOURNAL_YES, SKRFS_CONF_JOURNAL_NO };
+
 struct skrfs_conf {
     char *attestation_url;
     struct skrfs_conf_vault *vaults;
@@ -98,12 +101,20 @@ struct skrfs_conf {
         char *cache_url, *kds_url; /* or NULL */
         bool allow_debug;
     } tee;
+    struct {
+        enum skrfs_conf_journal journal;
+        char *file;        /* NULL: none */
+        bool required;     /* what cannot be recorded is refused */
+        uint64_t max_size; /* octets after which the file is put aside; 0: never */
+        unsigned keep;     /* files put aside that are kept */
+    } audit;
     char *tcti;       /* NULL: device:/dev/tpmrm0 */
     char *event_log;  /* NULL: the kernel's; "none": sent without one */
     char *mount_path; /* NULL: given on the command line */
     bool allow_other; /* true by default for root */
     char *lab_dir; /* [lab] dir: set by `skrfs lab up` alone; every status says that it is a lab */
     char *source;  /* path that was read, for messages */
+    char digest[65]; /* SHA-256, hexadecimal, of all that was read, one file behind the other */
 };
 
 /* Reads `path` (NULL: SKRFS_CONF_PATH) and, beside it, `<path>.d/` drop-ins (*.conf in order of
