@@ -100,7 +100,6 @@ struct handle *handle_new(const struct node *node) {
 void handle_unref(struct handle *handle) {
     if (!handle || atomic_fetch_sub(&handle->refs, 1) != 1)
         return;
-    skrfs_secret_unref(handle->bytes);
     skrfs_generation_unref(handle->generation);
     skrfs_buf_done(&handle->text);
     free(handle);

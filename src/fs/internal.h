@@ -67,9 +67,8 @@ struct version_slot {
 struct handle {
     atomic_uint refs; /* the table, and each request that uses it */
     struct node node;
-    struct skrfs_generation *generation;
-    struct skrfs_secret *bytes;
-    struct skrfs_buf text; /* of a status file */
+    struct skrfs_generation *generation; /* of a key's file; its bytes are asked of the store */
+    struct skrfs_buf text;               /* of a status file */
 };
 
 struct handles {

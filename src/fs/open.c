@@ -81,24 +81,22 @@ static void reply_opened(
         struct opening *opening, struct skrfs_generation *generation, struct skrfs_secret *bytes) {
     struct skrfs_fs *fs = opening->fs;
     size_t len = skrfs_secret_len(bytes);
+    skrfs_secret_unref(bytes);
     pid_t tid = fuse_req_ctx(opening->req)->pid;
     if (attr_is_told(fs, &opening->node, len)) {
         again_forget(fs, tid);
     } else if (again_ask(fs, tid, opening->node.ino, NULL)) {
-        skrfs_secret_unref(bytes);
         skrfs_generation_unref(generation);
         count_reply(fs, fuse_reply_err(opening->req, ESTALE));
         return;
     }
     struct handle *handle = handle_new(&opening->node);
     if (!handle) {
-        skrfs_secret_unref(bytes);
         skrfs_generation_unref(generation);
         count_reply(fs, fuse_reply_err(opening->req, ENOMEM));
         return;
     }
     handle->generation = generation;
-    handle->bytes = bytes;
     char version[SKRFS_STORE_VERSION_MAX];
     memcpy(version, skrfs_generation_version(generation), sizeof version);
     version[sizeof version - 1] = 0;

@@ -14,23 +14,25 @@ static void count_reply(struct skrfs_fs *fs, int rc) {
 }
 
 /* The descriptor may have been passed on, the key revoked: asked anew for each read. */
-static int may_read(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle) {
+static int may_read(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle,
+        struct skrfs_secret **ret_bytes) {
     struct skrfs_caller caller;
     struct skrfs_error err;
-    if (skrfs_generation_check(handle->generation, &err)) {
-        skrfs_log_debug("read of '%s': %s", fs->options.keys[handle->node.key].file, err.message);
-        return skrfs_class_errno(err.kind);
-    }
     audit_describe(fs, req, &fs->options.keys[handle->node.key].guard, &caller);
-    return audit_decide(fs, &handle->node, &caller, "read", &err) ? EACCES : 0;
+    if (audit_decide(fs, &handle->node, &caller, "read", &err))
+        return EACCES;
+    if (skrfs_generation_bytes(handle->generation, handle->node.format, ret_bytes, &err) == 0)
+        return 0;
+    skrfs_log_debug("read of '%s': %s", fs->options.keys[handle->node.key].file, err.message);
+    return skrfs_class_errno(err.kind);
 }
 
 /* Secret pages cannot be written to the device; the stage's can, and are wiped when the kernel has
  * copied them. A failed answer has used the request up all the same. */
-static void reply_secret(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle,
+static void reply_secret(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_secret *bytes,
         size_t size, uint64_t offset) {
     size_t len;
-    const uint8_t *data = skrfs_stage_fill(thread_stage, handle->bytes, offset, size, &len);
+    const uint8_t *data = skrfs_stage_fill(thread_stage, bytes, offset, size, &len);
     int rc = fuse_reply_buf(req, (const char *)data, len);
     skrfs_stage_wipe(thread_stage);
     atomic_fetch_add(&fs->reads, 1);
@@ -47,17 +49,18 @@ static void reply_text(struct skrfs_fs *fs, fuse_req_t req, const struct handle 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
     struct handle *handle = handle_get(&fs->handles, fi->fh);
+    skrfs_autosecret *bytes = NULL;
     int rc = 0;
     if (!handle || handle->node.ino != ino)
         rc = ESTALE;
     else if (offset < 0)
         rc = EINVAL;
-    else if (handle->bytes)
-        rc = may_read(fs, req, handle);
+    else if (handle->generation)
+        rc = may_read(fs, req, handle, &bytes);
     if (rc)
         count_reply(fs, fuse_reply_err(req, rc));
-    else if (handle->bytes)
-        reply_secret(fs, req, handle, size, (uint64_t)offset);
+    else if (bytes)
+        reply_secret(fs, req, bytes, size, (uint64_t)offset);
     else
         reply_text(fs, req, handle, size, (uint64_t)offset);
     handle_unref(handle);
@@ -69,7 +72,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
     struct handle *handle = handle_take(&fs->handles, fi->fh);
-    bool pages = !handle || handle->bytes;
+    bool pages = !handle || handle->generation;
     count_reply(fs, fuse_reply_err(req, 0));
     handle_unref(handle);
     if (pages)

@@ -15,6 +15,7 @@ int generation_new(struct skrfs_store *store, struct entry *entry, struct skrfs_
     generation->store = store;
     generation->record = entry->record;
     generation->type = fetched->type;
+    generation->is_public = entry->format != STORE_RELEASE;
     generation->release = fetched->release;
     memcpy(generation->version, fetched->version, sizeof generation->version);
     generation->version[sizeof generation->version - 1] = 0;
@@ -35,7 +36,9 @@ static void drop_secrets(struct skrfs_generation *generation) {
         skrfs_secret_unref(skrfs_take(generation->encodings[i]));
 }
 
-void generation_wipe(struct skrfs_generation *generation) {
+void generation_wipe(struct skrfs_generation *generation, const char *reason) {
+    if (!atomic_load(&generation->revoked))
+        generation->reason = reason;
     atomic_store(&generation->revoked, true);
     drop_secrets(generation);
 }
@@ -69,10 +72,20 @@ void skrfs_generation_unref(struct skrfs_generation *generation) {
     store_unref(store);
 }
 
+/* With the lock held. */
+static int fail_revoked(const struct skrfs_generation *generation, struct skrfs_error *err) {
+    if (!generation->is_public && record_refuses(generation->record, err))
+        return -1;
+    return skrfs_fail(err, SKRFS_CLASS_REVOKED, "%s", generation->reason);
+}
+
 int skrfs_generation_check(const struct skrfs_generation *generation, struct skrfs_error *err) {
-    if (atomic_load(&generation->revoked))
-        return skrfs_fail(
-                err, SKRFS_CLASS_REVOKED, "the key was wiped by an operator; open it again");
+    if (atomic_load(&generation->revoked)) {
+        pthread_mutex_lock(&generation->store->lock);
+        (void)fail_revoked(generation, err);
+        pthread_mutex_unlock(&generation->store->lock);
+        return -1;
+    }
     int64_t expires_s = atomic_load(&generation->expires_s);
     if (expires_s && expires_s <= skrfs_wall_s()) {
         char when[32];
@@ -81,6 +94,23 @@ int skrfs_generation_check(const struct skrfs_generation *generation, struct skr
                 generation->version, when);
     }
     return 0;
+}
+
+int skrfs_generation_bytes(struct skrfs_generation *generation, enum skrfs_format format,
+        struct skrfs_secret **ret_bytes, struct skrfs_error *err) {
+    int rc = 0;
+    if (skrfs_generation_check(generation, err))
+        return -1;
+    pthread_mutex_lock(&generation->store->lock);
+    if (atomic_load(&generation->revoked))
+        rc = fail_revoked(generation, err);
+    else if (!generation->encodings[format])
+        rc = skrfs_fail(
+                err, SKRFS_CLASS_BUG, "the key was never made as %s", skrfs_format_name(format));
+    else
+        *ret_bytes = skrfs_secret_ref(generation->encodings[format]);
+    pthread_mutex_unlock(&generation->store->lock);
+    return rc;
 }
 
 const char *skrfs_generation_version(const struct skrfs_generation *generation) {

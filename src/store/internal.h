@@ -30,6 +30,8 @@ struct skrfs_generation {
     LIST_ENTRY(skrfs_generation)
     live; /* all of a record: wiping reaches those that only handles know */
     int type;
+    bool is_public;     /* fetched without a release */
+    const char *reason; /* of a wipe; set before `revoked` */
     uint64_t release;
     char version[SKRFS_STORE_VERSION_MAX];
     char *kid;
@@ -84,6 +86,8 @@ struct record {
     size_t waiters;
     size_t handles;
     struct failure *last; /* for status; NULL after a success */
+    bool refused;
+    struct skrfs_error *refusal; /* NULL: there was no memory for it */
     struct skrfs_buf trace;
 };
 
@@ -110,7 +114,7 @@ void store_unref(struct skrfs_store *store); /* without the lock */
 /* generation.c */
 int generation_new(struct skrfs_store *store, struct entry *entry, struct skrfs_fetched *fetched,
         struct skrfs_generation **ret_generation, struct skrfs_error *err) SKRFS_MUST_CHECK;
-void generation_wipe(struct skrfs_generation *generation);
+void generation_wipe(struct skrfs_generation *generation, const char *reason);
 void generation_drop(struct skrfs_generation *generation); /* the store's own reference */
 /* A reference for a handle, counted as one. */
 struct skrfs_generation *generation_hand_out(struct skrfs_generation *generation);
@@ -124,6 +128,9 @@ int entry_get(struct record *record, const char *version, int format, struct ent
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void entry_wipe(struct entry *entry);
 const char *entry_version(const struct entry *entry); /* for the fetch: NULL is the current one */
+
+/* refuse.c */
+int record_refuses(const struct record *record, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* judge.c */
 enum verdict { VERDICT_SERVE, VERDICT_FETCH, VERDICT_REFUSE };

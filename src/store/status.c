@@ -59,7 +59,12 @@ void skrfs_store_status(
         const struct record *record = &store->records[key];
         const struct entry *entry = &record->current;
         uint64_t now = skrfs_now_ns();
+        struct skrfs_error refusal;
         status.state = state_of(entry);
+        if (record_refuses(record, &refusal)) {
+            status.state = SKRFS_KEY_GONE;
+            memcpy(status.refusal, refusal.message, sizeof status.refusal);
+        }
         status.releases = record->releases;
         status.failures = record->failures;
         status.waiters = record->waiters;
@@ -89,6 +94,6 @@ void skrfs_store_trace(struct skrfs_store *store, size_t key, struct skrfs_trace
 }
 
 const char *skrfs_key_state_name(enum skrfs_key_state state) {
-    static const char *const names[] = {"empty", "fetching", "ready", "failed", "expired"};
+    static const char *const names[] = {"empty", "fetching", "ready", "failed", "expired", "gone"};
     return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "unknown";
 }

@@ -9,6 +9,7 @@ static void records_free(struct skrfs_store *store) {
     for (size_t i = 0; store->records && i < store->key_count; i++) {
         struct record *record = &store->records[i];
         free(record->last);
+        free(record->refusal);
         skrfs_buf_done(&record->trace);
     }
     free(store->records);
@@ -108,7 +109,7 @@ static void wipe_record(struct record *record) {
     struct entry *entry, *next;
     for (generation = LIST_FIRST(&record->live); generation;
             generation = LIST_NEXT(generation, live))
-        generation_wipe(generation);
+        generation_wipe(generation, "the key was wiped by an operator; open it again");
     entry_wipe(&record->current);
     for (entry = LIST_FIRST(&record->others); entry; entry = next) {
         next = LIST_NEXT(entry, beside);
@@ -143,7 +144,8 @@ static int find_entry(struct skrfs_store *store, const struct skrfs_store_want *
     struct entry *release = entry_find(record, want->version, STORE_RELEASE);
     struct skrfs_error ignored;
     if (skrfs_format_is_public(want->format) &&
-            !(release && release->current && entry_judge(release, &ignored) == VERDICT_SERVE))
+            !(release && !record->key->limited && release->current &&
+                    entry_judge(release, &ignored) == VERDICT_SERVE))
         return entry_get(record, want->version, (int)want->format, ret_entry, err);
     return entry_get(record, want->version, STORE_RELEASE, ret_entry, err);
 }
@@ -165,7 +167,11 @@ static int locked_open(struct skrfs_store *store, const struct skrfs_store_want 
         struct skrfs_secret **ret_bytes, struct skrfs_waiter **ret_waiter,
         struct skrfs_error *err) {
     struct entry *entry;
-    if (check_want(store, want, err) || find_entry(store, want, &entry, err))
+    if (check_want(store, want, err))
+        return -1;
+    if (!skrfs_format_is_public(want->format) && record_refuses(&store->records[want->key], err))
+        return -1;
+    if (find_entry(store, want, &entry, err))
         return -1;
     enum verdict verdict = entry_judge(entry, err);
     if (verdict == VERDICT_REFUSE)

@@ -50,6 +50,7 @@ struct skrfs_store_key {
     uint64_t refresh_ns;  /* age at which a new version is looked for */
     uint64_t stale_ns;    /* how long past refresh_ns it may be served while fetching fails */
     uint64_t deadline_ns; /* longest wait of an open */
+    bool limited;         /* may be taken back: its public formats do not depend on a release */
 };
 
 struct skrfs_store_options {
@@ -94,6 +95,10 @@ bool skrfs_waiter_cancel(struct skrfs_store *store, struct skrfs_waiter *waiter)
 /* Whether an open generation may still be read: 0, or REVOKED/EXPIRED. */
 int skrfs_generation_check(
         const struct skrfs_generation *generation, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* A reference of its bytes in a format that it was opened in. The store alone keeps them: a wipe
+ * leaves only what is being read at the moment. Fails like the check. */
+int skrfs_generation_bytes(struct skrfs_generation *generation, enum skrfs_format format,
+        struct skrfs_secret **ret_bytes, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_generation_unref(struct skrfs_generation *generation);
 const char *skrfs_generation_version(const struct skrfs_generation *generation);
 /* The number that the fetch gave it. */
@@ -109,6 +114,15 @@ void skrfs_store_version(struct skrfs_store *store, size_t key, char out[SKRFS_S
  */
 void skrfs_store_wipe(struct skrfs_store *store, size_t key);
 
+/* From now on opens of a key fail with this error, and so do those that wait; its public formats
+ * are served further on. NULL: it is served again. What is open stays as it is. */
+void skrfs_store_refuse(struct skrfs_store *store, size_t key, const struct skrfs_error *why);
+/* Wipes all of a key that is not public: open handles answer REVOKED with what it is refused with,
+ * or with `reason` (a literal) where it is not refused. */
+void skrfs_store_take_back(struct skrfs_store *store, size_t key, const char *reason);
+/* Whether there is anything to take back, or on its way. */
+bool skrfs_store_holds(struct skrfs_store *store, size_t key);
+
 /* Makes the next open of a key (or, with SIZE_MAX, of any) look for a new version, whatever the age
  * of the one there is, and forgets a failure. Open handles stay as they are. */
 void skrfs_store_refresh(struct skrfs_store *store, size_t key);
@@ -118,7 +132,8 @@ enum skrfs_key_state {
     SKRFS_KEY_FETCHING,
     SKRFS_KEY_READY,
     SKRFS_KEY_FAILED,
-    SKRFS_KEY_EXPIRED
+    SKRFS_KEY_EXPIRED,
+    SKRFS_KEY_GONE /* refused, see skrfs_store_refuse */
 };
 struct skrfs_key_status {
     enum skrfs_key_state state;
@@ -126,7 +141,8 @@ struct skrfs_key_status {
     uint64_t age_ns; /* of the current generation */
     uint64_t releases, failures, waiters, handles;
     enum skrfs_class error_class;
-    char error[SKRFS_ERROR_MESSAGE_MAX]; /* the last failure, "" after a success */
+    char error[SKRFS_ERROR_MESSAGE_MAX];   /* the last failure, "" after a success */
+    char refusal[SKRFS_ERROR_MESSAGE_MAX]; /* why no open is served; "": they are */
 };
 const char *skrfs_key_state_name(enum skrfs_key_state state);
 void skrfs_store_status(struct skrfs_store *store, size_t key, struct skrfs_key_status *ret_status);
