@@ -1,5 +1,5 @@
-/* Runs a fuzz target over the files of a folder: how a corpus is replayed without a fuzzing engine.
- */
+/* Runs a fuzz target over files and the files of folders: how a corpus is replayed without a
+ * fuzzing engine. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdint.h>
@@ -7,6 +7,9 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+/* A target may have none. */
+#pragma weak LLVMFuzzerInitialize
 
 static int replay(const char *path) {
     FILE *file = fopen(path, "rb");
@@ -26,27 +29,40 @@ static int replay(const char *path) {
     return 0;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 2)
-        return 2;
-    DIR *dir = opendir(argv[1]);
-    if (!dir) {
-        fprintf(stderr, "%s: no corpus\n", argv[1]);
-        return 1;
+static int count_one(const char *path, unsigned *count) {
+    if (replay(path) < 0) {
+        fprintf(stderr, "%s: cannot be read\n", path);
+        return -1;
     }
-    unsigned count = 0;
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        char path[PATH_MAX];
+    (*count)++;
+    return 0;
+}
+
+static int replay_all(const char *path, unsigned *count) {
+    DIR *dir = opendir(path);
+    int result = 0;
+    if (!dir)
+        return count_one(path, count);
+    for (struct dirent *entry; result == 0 && (entry = readdir(dir));) {
+        char name[PATH_MAX];
         if (entry->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof(path), "%s/%s", argv[1], entry->d_name);
-        if (replay(path) < 0) {
-            fprintf(stderr, "%s: cannot be read\n", path);
-            return 1;
-        }
-        count++;
+        snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+        result = count_one(name, count);
     }
     closedir(dir);
+    return result;
+}
+
+int main(int argc, char **argv) {
+    unsigned count = 0;
+    if (argc < 2)
+        return 2;
+    if (LLVMFuzzerInitialize)
+        (void)LLVMFuzzerInitialize(&argc, &argv);
+    for (int i = 1; i < argc; i++)
+        if (replay_all(argv[i], &count) < 0)
+            return 1;
     printf("%u inputs replayed\n", count);
     return count ? 0 : 1;
 }
