@@ -150,9 +150,8 @@ static int count_key(void *context, const char *kid, bool enabled, struct skrfs_
 static int release(struct skrfs_cloud *cloud, uint64_t until, struct skrfs_error *err) {
     static const char token[] =
             "e30.eyJ4LW1zLWF0dGVzdGF0aW9uLXR5cGUiOiJzZXZzbnB2bSIsImlzcyI6Imh0dHBzOi8vYSJ9.c2ln";
-    const struct skrfs_release_ask ask = {.name = "disk-data",
-            .nonce = "n",
-            .token = {(const uint8_t *)token, strlen(token)}};
+    const struct skrfs_release_ask ask = {
+            .name = "disk-data", .nonce = "n", .token = {(const uint8_t *)token, strlen(token)}};
     struct skrfs_trace trace;
     skrfs_autobuf jws = SKRFS_BUF(SKRFS_JWS_MAX);
     skrfs_trace_start(&trace);
@@ -187,8 +186,10 @@ static int act(struct skrfs_cloud *cloud, const struct choice *choice, struct sk
     }
 }
 
+static bool told; /* the input itself tells the secret */
+
 static void check(const struct skrfs_error *err) {
-    if (strstr(err->message, SECRET) || !memchr(err->message, 0, sizeof(err->message)))
+    if ((!told && strstr(err->message, SECRET)) || !memchr(err->message, 0, sizeof(err->message)))
         abort();
     for (const char *at = err->message; *at; at++)
         if (*at < ' ' || *at > '~')
@@ -232,6 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};
     const struct choice choice = choose(script_next(&script));
     struct skrfs_bytes report = script_next(&script);
+    told = size && memmem(data, size, SECRET, strlen(SECRET));
     network_begin(&script, arc);
     run(&choice, report);
     return 0;
