@@ -1,6 +1,8 @@
 /* The rules of a key as they stand in the configuration. What is accepted must decide without
- * reading past its end, and a refusal must point into the text. */
+ * reading past its end, and print as what is read as the same again; a refusal must point into the
+ * text. */
 #include <skrfs/access/access.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,16 +19,40 @@ static void decide(struct skrfs_rules *rules, uid_t uid, const char *exe) {
     struct skrfs_guard other = {.mode = 0404, .deny = *rules};
     struct skrfs_caller caller = {.uid = uid, .gid = uid, .pid = 1, .known = SKRFS_FACT_GROUPS};
     struct skrfs_error err;
+    char rule[SKRFS_RULE_TEXT_MAX];
     if (exe) {
         memcpy(caller.exe, exe, strlen(exe) + 1);
-        caller.known |= SKRFS_FACT_EXE;
+        snprintf(caller.cgroup, sizeof caller.cgroup, "/system.slice/%u.service", uid);
+        snprintf(caller.unit, sizeof caller.unit, "%u.service", uid);
+        snprintf(caller.label, sizeof caller.label, "system_u:%u", uid);
+        caller.known = SKRFS_FACTS_ALL;
     }
     (void)skrfs_guard_needs(&guard, uid, uid);
-    int allowed = skrfs_access_decide(&guard, &caller, 0, NULL, &err);
-    int spared = skrfs_access_decide(&other, &caller, 0, NULL, &err);
+    int allowed = skrfs_access_decide(&guard, &caller, 0, rule, &err);
+    int spared = skrfs_access_decide(&other, &caller, 0, rule, &err);
     /* A rule that matches allows in one list and refuses in the other. */
     if (rules->count && allowed == 0 && spared == 0)
         __builtin_trap();
+    if (exe && rules->count && allowed && spared)
+        __builtin_trap();
+}
+
+static void print(const struct skrfs_rule *rule) {
+    char first[SKRFS_RULE_TEXT_MAX], second[SKRFS_RULE_TEXT_MAX];
+    struct skrfs_rules again;
+    struct skrfs_error err;
+    size_t column;
+    skrfs_rule_print(rule, first, sizeof first);
+    if (strlen(first) + 1 == sizeof first)
+        return;
+    if (skrfs_rules_parse(first, NULL, &again, &column, &err))
+        __builtin_trap();
+    if (again.count != 1)
+        __builtin_trap();
+    skrfs_rule_print(&again.rules[0], second, sizeof second);
+    if (strcmp(first, second) != 0)
+        __builtin_trap();
+    skrfs_rules_done(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -44,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         decide(&rules, 0, NULL);
         decide(&rules, 5, "/usr/bin/cat");
         decide(&rules, 33, "/opt/a/b");
+        for (size_t i = 0; i < rules.count; i++)
+            print(&rules.rules[i]);
         skrfs_rules_done(&rules);
     }
     free(text);
