@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 struct mount_options {
-    const char *config;
+    const char *config, *service;
     bool foreground;
     struct skrfs_texts words;
 };
@@ -51,17 +51,23 @@ static int path_vacant(const char *path, struct skrfs_error *err) {
     return skrfs_mounts_read(&mounts, err) < 0 ? -1 : skrfs_mounts_miss(&mounts, path, err);
 }
 
-static int mount_run(const struct mount_wish *wish, struct skrfs_error *err) {
-    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-    skrfs_autofree char *path = NULL;
+static int words_use(
+        const struct mount_wish *wish, const char **ret_config, struct skrfs_error *err) {
     if (wish->words.log[0] && skrfs_log_level_set(wish->words.log, err) < 0) {
         return -1;
     }
     if (wish->config && wish->words.config) {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG, "the configuration is named twice");
     }
-    const char *config = wish->config ? wish->config : wish->words.config;
-    if (skrfs_conf_load(skrfs_config_path(config), &conf, err) < 0) {
+    *ret_config = skrfs_config_path(wish->config ? wish->config : wish->words.config);
+    return 0;
+}
+
+static int mount_run(const struct mount_wish *wish, struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
+    skrfs_autofree char *path = NULL;
+    const char *config;
+    if (words_use(wish, &config, err) < 0 || skrfs_conf_load(config, &conf, err) < 0) {
         return -1;
     }
     const char *wanted = wish->path ? wish->path : conf->mount_path;
@@ -81,6 +87,66 @@ static int mount_run(const struct mount_wish *wish, struct skrfs_error *err) {
             .foreground = wish->foreground,
             .lab = conf->lab_dir != NULL};
     return skrfs_mount_run(conf, &options, err);
+}
+
+static bool is_mounted(const char *path) {
+    skrfs_automounts mounts = {.count = 0};
+    struct skrfs_error ignored;
+    return skrfs_mounts_read(&mounts, &ignored) == 0 &&
+           skrfs_mounts_miss(&mounts, path, &ignored) < 0;
+}
+
+static int service_prepare(const struct mount_wish *wish, struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
+    const char *config;
+    if (words_use(wish, &config, err) < 0 || skrfs_conf_load(config, &conf, err) < 0) {
+        return -1;
+    }
+    (void)made_in_run(wish->path);
+    struct skrfs_mount_options options = {.path = wish->path, .options = wish->words.rest};
+    return skrfs_service_prepare(conf, &options, is_mounted(wish->path), err);
+}
+
+static int service_serve(const struct mount_wish *wish, struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
+    struct skrfs_handed handed;
+    const char *config;
+    if (words_use(wish, &config, err) < 0 || skrfs_service_receive(&handed, err) < 0) {
+        return -1;
+    }
+    struct skrfs_mount_options options = {
+            .path = wish->path, .foreground = true, .handed = &handed};
+    int result = skrfs_conf_load_for(config, handed.owner, handed.group, &conf, err);
+    if (result == 0) {
+        skrfs_lab_note(conf->lab_dir);
+        options.lab = conf->lab_dir != NULL;
+        result = skrfs_mount_run(conf, &options, err);
+    }
+    skrfs_handed_done(&handed);
+    return result;
+}
+
+static int service_finish(const char *path, struct skrfs_error *err) {
+    return is_mounted(path) ? skrfs_service_finish(path, err) : 0;
+}
+
+/* One of the steps of a mount under systemd: daemon.h. */
+static int service_run(const char *step, const struct mount_wish *wish, struct skrfs_error *err) {
+    if (wish->path == NULL || wish->path[0] != '/') {
+        return skrfs_fail(
+                err, SKRFS_CLASS_CONFIG, "--service wants the mount point, as an absolute path");
+    }
+    if (strcmp(step, "prepare") == 0) {
+        return service_prepare(wish, err);
+    }
+    if (strcmp(step, "serve") == 0) {
+        return service_serve(wish, err);
+    }
+    if (strcmp(step, "finish") == 0) {
+        return service_finish(wish->path, err);
+    }
+    return skrfs_fail(
+            err, SKRFS_CLASS_CONFIG, "--service is prepare, serve or finish, not '%s'", step);
 }
 
 static int words_join(
@@ -103,7 +169,8 @@ static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
             skrfs_mount_words_parse(skrfs_buf_text(&text), &wish.words, err) < 0) {
         return -1;
     }
-    int result = mount_run(&wish, err);
+    int result =
+            options->service ? service_run(options->service, &wish, err) : mount_run(&wish, err);
     skrfs_mount_words_done(&wish.words);
     return result;
 }
@@ -195,6 +262,8 @@ static const struct skrfs_option options[] = {
                 offsetof(struct mount_options, config)},
         {'f', "foreground", NULL, "stay in the foreground, with the log on standard error",
                 SKRFS_OPTION_FLAG, offsetof(struct mount_options, foreground)},
+        {0, "service", "STEP", "a step of a systemd service: prepare, serve or finish",
+                SKRFS_OPTION_TEXT, offsetof(struct mount_options, service)},
         {'o', "options", "WORDS", "mount options, comma separated; also log=LEVEL and config=FILE",
                 SKRFS_OPTION_LIST, offsetof(struct mount_options, words)},
 };

@@ -37,7 +37,7 @@ static int take_machine(const struct raw *raw, struct skrfs_conf *conf, struct s
     const struct section *tpm = raw_find(raw, SECTION_TPM, "");
     const struct section *mount = raw_find(raw, SECTION_MOUNT, "");
     const struct section *lab = raw_find(raw, SECTION_LAB, "");
-    conf->allow_other = geteuid() == 0;
+    conf->allow_other = conf->owner == 0;
     if (conf_take_imds(raw_get(imds, "url"), &conf->imds_url, err) ||
             conf_take_text(raw_get(tpm, "tcti"), &conf->tcti, err) ||
             take_event_log(raw_get(tpm, "event-log"), &conf->event_log, err))

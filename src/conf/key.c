@@ -9,10 +9,11 @@
 #define FILE_NAME_MAX 100
 #define READS_DIGITS 12
 
-static int set_defaults(struct skrfs_conf_key *key, const char *file, struct skrfs_error *err) {
+static int set_defaults(const struct skrfs_conf *conf, struct skrfs_conf_key *key, const char *file,
+        struct skrfs_error *err) {
     key->format = SKRFS_FORMAT_PEM;
-    key->guard.owner = geteuid();
-    key->guard.group = getegid();
+    key->guard.owner = conf->owner;
+    key->guard.group = conf->group;
     key->guard.mode = 0400;
     key->refresh_ns = 3600 * SKRFS_SECOND_NS;
     key->file = strdup(file);
@@ -159,7 +160,7 @@ static int take_taking_back(
 
 int conf_take_key(const struct section *section, const struct skrfs_conf *conf,
         const struct skrfs_names *names, struct skrfs_conf_key *key, struct skrfs_error *err) {
-    if (check_file_name(section, err) || set_defaults(key, section->name, err))
+    if (check_file_name(section, err) || set_defaults(conf, key, section->name, err))
         return -1;
     if (take_vault(section, conf, key, err) || take_name(section, key, err) ||
             take_format(section, conf, key, err) || take_enc(section, key, err))

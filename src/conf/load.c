@@ -18,7 +18,8 @@ static void raw_cleanup(struct raw *raw) {
 
 #define auto_raw SKRFS_CLEANUP(raw_cleanup) struct raw
 
-static int new_conf(const char *source, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
+static int new_conf(const char *source, uid_t owner, gid_t group, struct skrfs_conf **ret_conf,
+        struct skrfs_error *err) {
     struct skrfs_conf *conf = calloc(1, sizeof(*conf));
     char *copy = strdup(source);
     if (!conf || !copy) {
@@ -27,15 +28,17 @@ static int new_conf(const char *source, struct skrfs_conf **ret_conf, struct skr
         return skrfs_fail_memory(err);
     }
     conf->source = copy;
+    conf->owner = owner;
+    conf->group = group;
     *ret_conf = conf;
     return 0;
 }
 
-static int build(const struct raw *raw, const char *source, struct skrfs_conf **ret_conf,
-        struct skrfs_error *err) {
+static int build(const struct raw *raw, const char *source, uid_t owner, gid_t group,
+        struct skrfs_conf **ret_conf, struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
     uint8_t digest[32];
-    if (new_conf(source, &conf, err) || conf_build(raw, conf, err) ||
+    if (new_conf(source, owner, group, &conf, err) || conf_build(raw, conf, err) ||
             skrfs_hash(SKRFS_SHA256, skrfs_buf_text(&raw->text), raw->text.len, digest, err))
         return -1;
     skrfs_hex_encode(digest, sizeof(digest), conf->digest);
@@ -50,7 +53,7 @@ static int parse(struct raw *raw, const char *name, const char *text, size_t len
                 err, SKRFS_CLASS_CONFIG, "%s is longer than %zu octets", name, SKRFS_CONF_MAX);
     if (conf_read_text(raw, name, text, len, err))
         return -1;
-    return build(raw, name, ret_conf, err);
+    return build(raw, name, geteuid(), getegid(), ret_conf, err);
 }
 
 int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
@@ -132,18 +135,23 @@ static int read_drop_ins(struct raw *raw, const char *path, struct skrfs_error *
     return failed;
 }
 
-static int load(
-        struct raw *raw, const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
+static int load(struct raw *raw, const char *path, uid_t owner, gid_t group,
+        struct skrfs_conf **ret_conf, struct skrfs_error *err) {
     if (!path)
         path = SKRFS_CONF_PATH;
     if (read_file(raw, path, err) || read_drop_ins(raw, path, err))
         return -1;
-    return build(raw, path, ret_conf, err);
+    return build(raw, path, owner, group, ret_conf, err);
+}
+
+int skrfs_conf_load_for(const char *path, uid_t owner, gid_t group, struct skrfs_conf **ret_conf,
+        struct skrfs_error *err) {
+    auto_raw raw = {0};
+    return load(&raw, path, owner, group, ret_conf, err);
 }
 
 int skrfs_conf_load(const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) {
-    auto_raw raw = {0};
-    return load(&raw, path, ret_conf, err);
+    return skrfs_conf_load_for(path, geteuid(), getegid(), ret_conf, err);
 }
 
 struct skrfs_conf_map {
@@ -155,7 +163,7 @@ int skrfs_conf_load_mapped(const char *path, struct skrfs_conf **ret_conf,
     SKRFS_CLEANUP(skrfs_conf_map_free_p) struct skrfs_conf_map *map = calloc(1, sizeof(*map));
     if (!map)
         return skrfs_fail_memory(err);
-    if (load(&map->raw, path, ret_conf, err))
+    if (load(&map->raw, path, geteuid(), getegid(), ret_conf, err))
         return -1;
     *ret_map = skrfs_take(map);
     return 0;

@@ -86,7 +86,7 @@ static int make_fs(struct keeper *keeper, struct skrfs_error *err) {
             .describe_context = keeper->witness,
             .report = skrfs_report,
             .report_context = &keeper->reporter,
-            .owner = getuid(),
+            .owner = keeper->conf->owner,
             .lab = conf->lab_dir != NULL};
     return skrfs_fs_new(
             &keeper->fs_options, keeper->child->fuse, keeper->child->handover, &keeper->fs, err);

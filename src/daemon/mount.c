@@ -35,7 +35,7 @@ static int look_at(const char *path, struct stat *ret_status) {
 
 /* A mount whose server was killed answers ENOTCONN: it is cleared away, as whoever mounts there
  * again would. */
-static int check_mount_point(const char *path, dev_t *ret_device, struct skrfs_error *err) {
+int skrfs_mount_point_check(const char *path, dev_t *ret_device, struct skrfs_error *err) {
     struct stat status;
     int result = look_at(path, &status);
 
@@ -53,15 +53,24 @@ static int check_mount_point(const char *path, dev_t *ret_device, struct skrfs_e
     return 0;
 }
 
+/* Nobody serves a mount that was handed over, yet: looking at it would not end. */
+static int find_below(
+        const struct skrfs_mount_options *options, dev_t *ret_below, struct skrfs_error *err) {
+    if (!options->handed)
+        return skrfs_mount_point_check(options->path, ret_below, err);
+    *ret_below = options->handed->below;
+    return 0;
+}
+
 /* As root: what unmounting, starting a courier that is nobody and a witness that sees everybody's
- * executable takes. Another user's mount is unmounted by fusermount3, whose set-user-ID bit must
- * keep its meaning. */
-static int seal_parent(struct skrfs_error *err) {
+ * executable takes; of a service, as much of it as its unit gave. Another user's mount is unmounted
+ * by fusermount3, whose set-user-ID bit must keep its meaning. */
+static int seal_parent(const struct plan *plan, struct skrfs_error *err) {
     const uint64_t keep = CAP(CAP_SYS_ADMIN) | CAP(CAP_KILL) | CAP(CAP_SETUID) | CAP(CAP_SETGID) |
                           CAP(CAP_SETPCAP) | CAP(CAP_SYS_PTRACE) | CAP(CAP_DAC_READ_SEARCH) |
                           CAP(CAP_DAC_OVERRIDE) | CAP(CAP_IPC_LOCK);
 
-    if (geteuid() == 0) {
+    if (geteuid() == 0 || plan->options->handed) {
         if (skrfs_process_drop(keep, err) < 0)
             return -1;
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -93,6 +102,13 @@ static void ready(void *context) {
 }
 
 static int begin(struct plan *plan, struct skrfs_error *err) {
+    struct skrfs_handed *handed = plan->options->handed;
+
+    if (handed) {
+        plan->fuse = skrfs_take_fd(&handed->fuse);
+        plan->handover = skrfs_take(handed->handover);
+        return 0;
+    }
     if (skrfs_fs_handover_new(&plan->handover, err) < 0)
         return -1;
     return skrfs_fs_mount(
@@ -102,11 +118,12 @@ static int begin(struct plan *plan, struct skrfs_error *err) {
 static void undo(const struct plan *plan) {
     struct skrfs_error ignored;
 
-    (void)!skrfs_fs_unmount(plan->options->path, &ignored);
+    if (!plan->options->handed)
+        (void)!skrfs_fs_unmount(plan->options->path, &ignored);
 }
 
 static int serve(struct plan *plan, struct skrfs_error *err) {
-    if (seal_parent(err) < 0) {
+    if (seal_parent(plan, err) < 0) {
         undo(plan);
         return -1;
     }
@@ -229,7 +246,7 @@ int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_opti
     if (options->path[0] != '/')
         return skrfs_fail(
                 err, SKRFS_CLASS_CONFIG, "mount point %s: not an absolute path", options->path);
-    if (check_mount_point(options->path, &plan.below, err) < 0 ||
+    if (find_below(options, &plan.below, err) < 0 ||
             skrfs_network_prepare(conf, &plan.network, err) < 0)
         return -1;
     skrfs_environment_wipe();

@@ -212,12 +212,14 @@ static void loop(struct skrfs_parent *parent) {
 }
 
 static void stop(struct skrfs_parent *parent) {
+    const bool handed = parent->options->mount->handed != NULL;
     struct skrfs_error err;
 
     sd_notify(0, "STOPPING=1");
-    if (!parent->unmounted && skrfs_fs_unmount(parent->options->mount->path, &err) < 0)
+    if (!parent->unmounted && !handed && skrfs_fs_unmount(parent->options->mount->path, &err) < 0)
         skrfs_log_error("%s", err.message);
-    skrfs_processes_end(parent, parent->failed ? 0 : KEEPER_GRACE_NS);
+    /* A keeper whose mount is gone ends by itself. */
+    skrfs_processes_end(parent, parent->failed || handed ? 0 : KEEPER_GRACE_NS);
 }
 
 static int open_all(struct skrfs_parent *parent, const sigset_t *mine, struct skrfs_error *err) {

@@ -17,6 +17,7 @@ static struct skrfs_child belongings(const struct skrfs_parent *parent) {
     return (struct skrfs_child){.conf = parent->options->conf,
             .path = parent->options->mount->path,
             .parent = getpid(),
+            .host = parent->options->mount->handed ? 1 : 0,
             .network = parent->options->network,
             .handover = parent->options->handover,
             .fuse = -1,

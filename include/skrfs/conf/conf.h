@@ -78,6 +78,8 @@ struct skrfs_conf_key {
 enum skrfs_conf_journal { SKRFS_CONF_JOURNAL_AUTO, SKRFS_CONF_JOURNAL_YES, SKRFS_CONF_JOURNAL_NO };
 
 struct skrfs_conf {
+    uid_t owner; /* whose mount it is: of who reads the configuration */
+    gid_t group;
     char *attestation_url;
     struct skrfs_conf_vault *vaults;
     size_t vault_count;
@@ -124,6 +126,10 @@ struct skrfs_conf {
  * getgrnam_r are. */
 int skrfs_conf_load(
         const char *path, struct skrfs_conf **ret_conf, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same for a mount of another user than the calling process's: keys without `owner` or `group`
+ * are this user's and group's, and `allow-other` is by default what it is for this user. */
+int skrfs_conf_load_for(const char *path, uid_t owner, gid_t group, struct skrfs_conf **ret_conf,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The same from text already read; `name` is used in messages. For tests and fuzzing. */
 int skrfs_conf_parse(const char *name, const char *text, size_t len, struct skrfs_conf **ret_conf,
         struct skrfs_error *err) SKRFS_MUST_CHECK;

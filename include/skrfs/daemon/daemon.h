@@ -12,11 +12,24 @@
 
 #include <skrfs/conf/conf.h>
 
+/* A mount that somebody else made and holds: a service manager, whose service may only serve it.
+ * systemd keeps the descriptors in the unit's store (FileDescriptorStoreMax=, sd_pid_notify(3)),
+ * both by the name "skrfs", over the service's restarts. */
+struct skrfs_handed {
+    int fuse;
+    struct skrfs_fs_handover *handover;
+    dev_t below; /* device of the mount point before it was mounted over */
+    uid_t owner; /* who mounted */
+    gid_t group;
+};
+void skrfs_handed_done(struct skrfs_handed *handed);
+
 struct skrfs_mount_options {
-    const char *path;    /* absolute */
-    const char *options; /* comma separated, may be NULL */
-    bool foreground;     /* stay; otherwise return (in the caller) when the mount answers */
-    bool lab;            /* the configuration is a lab's */
+    const char *path;            /* absolute */
+    const char *options;         /* comma separated, may be NULL */
+    bool foreground;             /* stay; otherwise return (in the caller) when the mount answers */
+    bool lab;                    /* the configuration is a lab's */
+    struct skrfs_handed *handed; /* NULL: mount and unmount it; its descriptors are taken over */
 };
 
 /* Runs a mount until it is unmounted or told to stop (SIGTERM, SIGINT, SIGHUP). In the background
@@ -26,6 +39,23 @@ struct skrfs_mount_options {
  * process failed with at its start. */
 int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_options *options,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* A mount under systemd in three steps, so that only the middle one lives on, with next to no
+ * rights and in a mount namespace of its own (skrfs.service(5) in contrib/systemd).
+ *
+ * prepare: mounts and puts the descriptors into the unit's store; nothing when that was done before
+ * and both live. A mount whose server is gone is cleared away. To be called as root in the host's
+ * mount namespace by a process of the unit (NotifyAccess=exec). CONFIG when something else is
+ * served at the path or when the store does not take the descriptors; SYSTEM.
+ * receive: what the store has. CONFIG when it has nothing, or pages of another version of skrfs:
+ * these it has the store forget.
+ * finish: after the service ended: unmounts, unless the service is about to be started again, since
+ * it is restarted by an operator or was killed. SYSTEM. */
+int skrfs_service_prepare(const struct skrfs_conf *conf, const struct skrfs_mount_options *options,
+        bool mounted, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_service_receive(
+        struct skrfs_handed *ret_handed, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_service_finish(const char *path, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Not dumpable, no core file, dies with its parent, no new privileges, no capabilities but those in
  * `keep` (a mask of 1 << CAP_...). */

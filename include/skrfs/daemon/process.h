@@ -30,6 +30,8 @@ struct skrfs_child {
     const struct skrfs_conf *conf;
     const char *path; /* the mount point */
     pid_t parent;
+    pid_t host; /* whose namespaces are the host's; 0: this process's own. A service is in a mount
+                   namespace of its own, and 1 is the host there */
     struct skrfs_network *network; /* prepared by the parent, not open; its secrets are the
                                       courier's alone */
     struct skrfs_fs_handover *handover;
@@ -50,6 +52,11 @@ void skrfs_notice_ready(const struct skrfs_child *child, enum skrfs_role role);
 /* Logs the error, tells the parent, returns the exit status. */
 int skrfs_notice_failed(
         const struct skrfs_child *child, enum skrfs_role role, const struct skrfs_error *err);
+
+/* That a file system can be mounted at `path`, and its device. A mount whose server is gone is
+ * cleared away. CONFIG, SYSTEM. */
+int skrfs_mount_point_check(
+        const char *path, dev_t *ret_device, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* The first steps of every child: signals as a fresh program has them (but SIGINT, SIGHUP, SIGQUIT
  * and SIGPIPE ignored: a terminal's go to the parent alone), death with the parent, and no

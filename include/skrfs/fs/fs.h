@@ -95,6 +95,14 @@ struct skrfs_fs_stats {
 struct skrfs_fs_handover;
 int skrfs_fs_handover_new(
         struct skrfs_fs_handover **ret_handover, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same memory as a file without a name (memfd), whose size is sealed, for a parent that comes
+ * after this process: who holds it, with the FUSE descriptor, can serve the mount. It belongs to
+ * the user that makes it. `below` is the device of the mount point's folder before it was mounted
+ * over. */
+int skrfs_fs_handover_create(dev_t below, int *ret_fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Maps it; `fd` stays the caller's. CONFIG when it is none, or of another version of skrfs. */
+int skrfs_fs_handover_open(int fd, struct skrfs_fs_handover **ret_handover, dev_t *ret_below,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_fs_handover_free(struct skrfs_fs_handover *handover);
 SKRFS_DEFINE_CLEANUP(struct skrfs_fs_handover, skrfs_fs_handover_free)
 

@@ -4,6 +4,7 @@
 #include <skrfs/base/file.h>
 #include <skrfs/conf/conf.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct folder {
     char root[32];
@@ -56,6 +57,23 @@ static void one_file_is_enough(void **state) {
     assert_ok(skrfs_conf_load(folder->path, &conf, &err), err);
     assert_string_equal(conf->source, folder->path);
     assert_int_equal(conf->key_count, 1);
+    assert_int_equal(conf->keys[0].guard.owner, geteuid());
+    assert_int_equal(conf->owner, geteuid());
+}
+
+static void a_mount_may_be_anothers(void **state) {
+    const struct folder *folder = *state;
+    struct skrfs_error err = {0};
+    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL, *roots = NULL;
+    assert_ok(skrfs_conf_load_for(folder->path, 1234, 5678, &conf, &err), err);
+    assert_int_equal(conf->owner, 1234);
+    assert_int_equal(conf->group, 5678);
+    assert_int_equal(conf->keys[0].guard.owner, 1234);
+    assert_int_equal(conf->keys[0].guard.group, 5678);
+    assert_false(conf->allow_other);
+    assert_ok(skrfs_conf_load_for(folder->path, 0, 0, &roots, &err), err);
+    assert_int_equal(roots->keys[0].guard.owner, 0);
+    assert_true(roots->allow_other);
 }
 
 static void drop_ins_add_and_replace_in_their_order(void **state) {
@@ -115,6 +133,7 @@ static void a_file_that_everybody_may_write_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(one_file_is_enough, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(a_mount_may_be_anothers, set_up, tear_down),
             cmocka_unit_test_setup_teardown(
                     drop_ins_add_and_replace_in_their_order, set_up, tear_down),
             cmocka_unit_test_setup_teardown(a_wrong_drop_in_is_named, set_up, tear_down),

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 struct init_request {
@@ -165,9 +167,69 @@ static void test_handles(void **state) {
     handles_done(&other);
 }
 
+/* A parent that comes after has the descriptor alone. */
+static void test_pages_outlive_their_parent(void **state) {
+    struct skrfs_fs_handover *first = NULL, *second = NULL;
+    struct skrfs_error err;
+    struct init_request request = init_of(false), found;
+    bool answered = false;
+    dev_t below = 0;
+    int fd = -1;
+    (void)state;
+    assert_ok(skrfs_fs_handover_create(makedev(7, 9), &fd, &err), err);
+    assert_ok(skrfs_fs_handover_open(fd, &first, &below, &err), err);
+    assert_int_equal(below, makedev(7, 9));
+    handover_save_init(first, &request, sizeof request);
+    begin(first, FUSE_OPEN, 44);
+    skrfs_fs_handover_free(first);
+    assert_ok(skrfs_fs_handover_open(fd, &second, &below, &err), err);
+    close(fd);
+    assert_int_equal(handover_load_init(second, &found, sizeof found, &answered), sizeof found);
+    assert_memory_equal(&found, &request, sizeof found);
+    struct fuse_out_header out[4];
+    assert_int_equal(adopt(second, false, out, 4), 1);
+    assert_int_equal(out[0].unique, 44);
+    assert_int_equal(out[0].error, -EAGAIN);
+    skrfs_fs_handover_free(second);
+}
+
+static void refuse_pages(int fd, const char *why) {
+    struct skrfs_fs_handover *handover = NULL;
+    struct skrfs_error err;
+    dev_t below;
+    assert_fails(skrfs_fs_handover_open(fd, &handover, &below, &err), err, SKRFS_CLASS_CONFIG, why);
+    assert_null(handover);
+    close(fd);
+}
+
+static void test_only_such_pages(void **state) {
+    struct skrfs_error err;
+    struct stat attr;
+    int fd = -1;
+    (void)state;
+    assert_ok(skrfs_fs_handover_create(0, &fd, &err), err);
+    assert_int_equal(fstat(fd, &attr), 0);
+    /* Whoever maps it is safe from SIGBUS. */
+    assert_int_equal(ftruncate(fd, attr.st_size - 1), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(ftruncate(fd, attr.st_size + 4096), -1);
+    assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+    refuse_pages(fd, "another version");
+    fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(fd, attr.st_size), 0);
+    refuse_pages(fd, "not this version's");
+    fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(fd, attr.st_size + 1), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+    refuse_pages(fd, "not this version's");
+    refuse_pages(open("/dev/null", O_RDWR | O_CLOEXEC), "not this version's");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_init_is_kept),
+            cmocka_unit_test(test_pages_outlive_their_parent),
+            cmocka_unit_test(test_only_such_pages),
             cmocka_unit_test(test_who_can_resend),
             cmocka_unit_test(test_new_kernel_sends_again),
             cmocka_unit_test(test_old_kernel_gets_answers),
