@@ -13,6 +13,7 @@ const struct skrfs_verb *const skrfs_verbs[] = {
         &skrfs_verb_status,
         &skrfs_verb_why,
         &skrfs_verb_wipe,
+        &skrfs_verb_renew,
         &skrfs_verb_key_create,
         &skrfs_verb_key_import,
         &skrfs_verb_key_show,

@@ -34,7 +34,7 @@ static const char *style_of(const char *word) {
     } styles[] = {{"ready", SKRFS_STYLE_GOOD}, {"ok", SKRFS_STYLE_GOOD},
             {"fetching", SKRFS_STYLE_WAIT}, {"degraded", SKRFS_STYLE_WAIT},
             {"expired", SKRFS_STYLE_WAIT}, {"failed", SKRFS_STYLE_BAD},
-            {"failing", SKRFS_STYLE_BAD}};
+            {"failing", SKRFS_STYLE_BAD}, {"gone", SKRFS_STYLE_BAD}};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(styles); i++) {
         if (strcmp(styles[i].word, word) == 0) {
             return styles[i].style;

@@ -8,7 +8,7 @@
 #include <skrfs/cli/verb.h>
 
 extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_attest,
-        skrfs_verb_doctor, skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe,
+        skrfs_verb_doctor, skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe, skrfs_verb_renew,
         skrfs_verb_key_create, skrfs_verb_key_import, skrfs_verb_key_rotate, skrfs_verb_key_policy,
         skrfs_verb_key_show, skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
         skrfs_verb_policy_explain, skrfs_verb_policy_test, skrfs_verb_lab_up, skrfs_verb_lab_down;
@@ -29,6 +29,15 @@ int skrfs_policy_file(const char *path, struct skrfs_buf *out, struct skrfs_buf 
 /* Says what a system call's failure at a file below status/ of `mount` means there: NOT_FOUND when
  * nothing is mounted, DENIED for another user. Returns -1. */
 int skrfs_status_failed(const char *mount, struct skrfs_error *err);
+
+/* Options of the verbs that command a running mount. */
+struct skrfs_command_options {
+    const char *config;
+    bool all;
+};
+/* "VERB NAME [MOUNT]" or "VERB --all [MOUNT]" by an ioctl of fs/fs.h. */
+int skrfs_key_command(const struct skrfs_call *call, const struct skrfs_command_options *options,
+        unsigned long request, const char *verb, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Appends the path of a mounted key's status file; NOT_FOUND with the nearest name when there is
  * none. */

@@ -62,6 +62,8 @@ static int make_store(struct keeper *keeper, struct skrfs_error *err) {
     for (size_t i = 0; i < conf->key_count; i++)
         keeper->store_keys[i] = (struct skrfs_store_key){.name = conf->keys[i].file,
                 .version = conf->keys[i].version,
+                .limited =
+                        skrfs_limits_any(&conf->keys[i].limits) || conf->keys[i].guard.hours.days,
                 .refresh_ns = conf->keys[i].refresh_ns,
                 .stale_ns = conf->keys[i].stale_ns,
                 .deadline_ns = conf->deadline_ns};
@@ -78,7 +80,9 @@ static int make_fs(struct keeper *keeper, struct skrfs_error *err) {
     for (size_t i = 0; i < conf->key_count; i++)
         keeper->fs_keys[i] = (struct skrfs_fs_key){.file = conf->keys[i].file,
                 .format = conf->keys[i].format,
-                .guard = conf->keys[i].guard};
+                .guard = conf->keys[i].guard,
+                .hide = conf->keys[i].hide,
+                .limits = conf->keys[i].limits};
     keeper->fs_options = (struct skrfs_fs_options){.keys = keeper->fs_keys,
             .key_count = conf->key_count,
             .store = keeper->store,
@@ -86,6 +90,7 @@ static int make_fs(struct keeper *keeper, struct skrfs_error *err) {
             .describe_context = keeper->witness,
             .report = skrfs_report,
             .report_context = &keeper->reporter,
+            .ledger = keeper->child->ledger,
             .owner = keeper->conf->owner,
             .lab = conf->lab_dir != NULL};
     return skrfs_fs_new(

@@ -22,6 +22,7 @@ struct plan {
     struct skrfs_network network;
     dev_t below;
     struct skrfs_fs_handover *handover;
+    struct skrfs_ledger *ledger;
     int fuse;
     int answer; /* where the caller waits; -1 in the foreground */
 };
@@ -104,6 +105,8 @@ static void ready(void *context) {
 static int begin(struct plan *plan, struct skrfs_error *err) {
     struct skrfs_handed *handed = plan->options->handed;
 
+    if (skrfs_ledger_new(plan->conf->key_count, &plan->ledger, err) < 0)
+        return -1;
     if (handed) {
         plan->fuse = skrfs_take_fd(&handed->fuse);
         plan->handover = skrfs_take(handed->handover);
@@ -131,6 +134,7 @@ static int serve(struct plan *plan, struct skrfs_error *err) {
             .mount = plan->options,
             .network = &plan->network,
             .handover = plan->handover,
+            .ledger = plan->ledger,
             .fuse = plan->fuse,
             .below = plan->below,
             .ready = ready,
@@ -147,6 +151,7 @@ static void plan_done(struct plan *plan) {
     skrfs_close_p(&plan->fuse);
     if (plan->handover)
         skrfs_fs_handover_free(plan->handover);
+    skrfs_ledger_free(plan->ledger);
 }
 
 /* The journal, or standard error when that is a file, or a lab's own log: anything but a terminal

@@ -28,6 +28,27 @@ const char *skrfs_report_health(const struct skrfs_reporter *reporter) {
     return failed < tried ? "degraded" : "failing";
 }
 
+/* What takes the key back by itself, and how far it is; nothing of a key without limits. */
+static int set_limits(const struct skrfs_reporter *reporter, size_t key, struct skrfs_json *object,
+        struct skrfs_error *err) {
+    struct skrfs_fs_limits state;
+    char until[TIME_LEN] = "", gone[TIME_LEN] = "";
+    struct skrfs_json *json;
+
+    if (!reporter->fs || !skrfs_fs_get_limits(reporter->fs, key, &state))
+        return 0;
+    if (state.until_s)
+        skrfs_format_time(state.until_s, until, sizeof(until));
+    if (state.gone != SKRFS_GONE_NOT)
+        skrfs_format_time(state.gone_s, gone, sizeof(gone));
+    if (skrfs_json_pack(&json, err, "{s:I, s:I, s:s?, s:s?, s:s?}", "reads",
+                (int64_t)state.limits.reads, "used", (int64_t)state.used, "until",
+                state.until_s ? until : NULL, "until_unit", state.limits.until_unit, "gone",
+                state.gone == SKRFS_GONE_NOT ? NULL : gone) < 0)
+        return -1;
+    return skrfs_json_set(object, "limits", json, err);
+}
+
 static int append_key(const struct skrfs_reporter *reporter, size_t key, struct skrfs_json *array,
         struct skrfs_error *err) {
     struct skrfs_key_status status;
@@ -39,8 +60,12 @@ static int append_key(const struct skrfs_reporter *reporter, size_t key, struct 
                 "version", status.version, "age_s", (int64_t)(status.age_ns / SKRFS_SECOND_NS),
                 "releases", (int64_t)status.releases, "failures", (int64_t)status.failures,
                 "waiters", (int64_t)status.waiters, "handles", (int64_t)status.handles, "error",
-                status.error) < 0)
+                status.refusal[0] ? status.refusal : status.error) < 0)
         return -1;
+    if (set_limits(reporter, key, json, err) < 0) {
+        skrfs_json_free(json);
+        return -1;
+    }
     return skrfs_json_append(array, json, err);
 }
 
@@ -101,6 +126,30 @@ static int print_state(const struct skrfs_reporter *reporter, size_t key, struct
             (unsigned long long)status.releases, (unsigned long long)status.failures);
 }
 
+static int print_limits(const struct skrfs_reporter *reporter, size_t key, struct skrfs_buf *out,
+        struct skrfs_error *err) {
+    struct skrfs_fs_limits state;
+    struct skrfs_key_status status;
+    char until[TIME_LEN];
+
+    skrfs_store_status(reporter->store, key, &status);
+    if (status.refusal[0] && skrfs_buf_printf(out, err, "refused:   %s\n", status.refusal) < 0)
+        return -1;
+    if (!reporter->fs || !skrfs_fs_get_limits(reporter->fs, key, &state))
+        return 0;
+    if (state.limits.reads &&
+            skrfs_buf_printf(out, err, "reads:     %llu of %llu\n", (unsigned long long)state.used,
+                    (unsigned long long)state.limits.reads) < 0)
+        return -1;
+    if (state.until_s) {
+        skrfs_format_time(state.until_s, until, sizeof(until));
+        return skrfs_buf_printf(out, err, "until:     %s\n", until);
+    }
+    if (!state.limits.until_unit)
+        return 0;
+    return skrfs_buf_printf(out, err, "until:     %s is active\n", state.limits.until_unit);
+}
+
 static int print_steps(const struct skrfs_reporter *reporter, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err) {
     struct skrfs_trace *trace SKRFS_CLEANUP(skrfs_free_p) = calloc(1, sizeof(*trace));
@@ -132,7 +181,7 @@ int skrfs_report_why(const struct skrfs_reporter *reporter, size_t key, struct s
                 vault->name, vault->url, from->name, from->version ? "/" : "",
                 from->version ? from->version : "") < 0)
         return -1;
-    if (print_state(reporter, key, out, err) < 0)
+    if (print_state(reporter, key, out, err) < 0 || print_limits(reporter, key, out, err) < 0)
         return -1;
     return print_steps(reporter, key, out, err);
 }

@@ -41,6 +41,8 @@ static int spawn(struct skrfs_parent *parent, enum skrfs_role role, const struct
         skrfs_child_begin(child);
         if (role != SKRFS_ROLE_COURIER)
             skrfs_network_forget(child->network);
+        if (role != SKRFS_ROLE_KEEPER)
+            skrfs_ledger_free(parent->options->ledger);
         _exit(run(child));
     }
     process->pid = pid;
@@ -65,6 +67,7 @@ static int spawn_with(struct skrfs_parent *parent, const int witness[2], const i
     if (relay[1] >= 0 && spawn(parent, SKRFS_ROLE_RELAY, &other, skrfs_relay_main, err) < 0)
         return -1;
     keeper.fuse = parent->options->fuse;
+    keeper.ledger = parent->options->ledger;
     keeper.courier = parent->couriers[0];
     keeper.witness = witness[0];
     keeper.relay = relay[0];

@@ -70,7 +70,7 @@ static int tables_init(struct skrfs_fs *fs, struct skrfs_error *err) {
     fs->receipt_sizes = calloc(count, sizeof *fs->receipt_sizes);
     if (!fs->told_sizes || !fs->why_sizes || !fs->receipt_sizes)
         return skrfs_fail_memory(err);
-    if (names_init(fs, err) || versions_init(fs, err))
+    if (names_init(fs, err) || versions_init(fs, err) || limits_init(fs, err))
         return -1;
     return handles_init(&fs->handles, err);
 }
@@ -117,7 +117,10 @@ int skrfs_fs_new(const struct skrfs_fs_options *options, int fd, struct skrfs_fs
 int skrfs_fs_serve(struct skrfs_fs *fs, struct skrfs_error *err) {
     if (device_begin(fs, err) || janitor_start(fs, err))
         return -1;
-    int rc = device_serve(fs, err);
+    int rc = clockworks_start(fs, err);
+    if (rc == 0)
+        rc = device_serve(fs, err);
+    clockworks_end(fs);
     janitor_end(fs);
     return rc;
 }
@@ -129,6 +132,7 @@ void skrfs_fs_free(struct skrfs_fs *fs) {
     handles_done(&fs->handles);
     again_end(fs);
     learn_end(fs);
+    limits_done(fs);
     if (fs->session)
         fuse_session_destroy(fs->session);
     free(fs->told_sizes);

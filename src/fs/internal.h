@@ -67,6 +67,7 @@ struct version_slot {
 struct handle {
     atomic_uint refs; /* the table, and each request that uses it */
     struct node node;
+    bool counted;                        /* against `reads` */
     struct skrfs_generation *generation; /* of a key's file; its bytes are asked of the store */
     struct skrfs_buf text;               /* of a status file */
 };
@@ -117,6 +118,28 @@ struct learning {
     uint64_t lost; /* that found no room */
 };
 
+/* Of one key with limits, what need not outlive this keeper; the rest is in the ledger. */
+struct limit_state {
+    uint32_t epoch;            /* counts renewals */
+    unsigned open;             /* handles that count against `reads`, or are being answered */
+    _Atomic bool watched;      /* its unit is asked for from time to time */
+    _Atomic uint64_t heard_ns; /* when it was last told that its unit is not active */
+};
+/* One thread that waits for the next thing to do, and is there only when a key wants it. */
+struct clockwork {
+    pthread_t thread;
+    pthread_cond_t moved;
+    bool running, woken;
+};
+struct limits {
+    struct limit_state *states; /* by key; NULL: no key has limits, nor hours */
+    struct skrfs_ledger *ledger, *own;
+    pthread_mutex_t lock;       /* states and clockworks; nothing else is locked under it */
+    pthread_mutex_t transition; /* held while a key goes or comes; before `lock` and the store's */
+    struct clockwork wall, boot, units;
+    bool stop;
+};
+
 struct opening;
 struct doomed;
 TAILQ_HEAD(opening_list, opening);
@@ -135,6 +158,7 @@ struct skrfs_fs {
     struct audit_slot audit[FS_AUDIT_SLOTS];
     struct denial denials[FS_DENIALS];
     struct learning learning;
+    struct limits limits;
     struct handles handles;
     pthread_mutex_t again_lock;
     struct again_slot again[FS_AGAIN_SLOTS];
@@ -243,6 +267,43 @@ int learn_ioctl(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, co
 int learn_print(
         struct skrfs_fs *fs, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void learn_end(struct skrfs_fs *fs);
+
+/* limits.c: keys that are taken back by themselves */
+int limits_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void limits_done(struct skrfs_fs *fs);
+/* Before an open asks the store: a key whose time is over is gone by then, and the store refuses
+ * it. -1: whether it is cannot be learned. */
+int limits_enter(
+        struct skrfs_fs *fs, const struct node *node, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The store was asked for it: its unit is watched while there is anything to take back. */
+void limits_watch(struct skrfs_fs *fs, const struct node *node);
+/* Before an open is answered with a handle; *ret_ticket is then handed to limits_settle with what
+ * became of the answer. Never waits. */
+#define LIMITS_NOT_COUNTED UINT64_MAX
+int limits_take(struct skrfs_fs *fs, const struct node *node, uint64_t *ret_ticket,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+void limits_settle(struct skrfs_fs *fs, const struct node *node, uint64_t ticket, bool taken);
+/* A handle that counted is closed. */
+void limits_closed(struct skrfs_fs *fs, const struct node *node);
+/* At a read: whether the key's time is over. It takes nothing back: a page that this read is for is
+ * locked. */
+int limits_check(
+        struct skrfs_fs *fs, const struct node *node, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* One key, or every one (SIZE_MAX): 0 or the errno. */
+int limits_renew(struct skrfs_fs *fs, size_t key);
+/* Whether the key's time of `until` has come. */
+bool limits_time_is_over(const struct skrfs_fs *fs, size_t key);
+void limits_take_back(struct skrfs_fs *fs, size_t key, enum skrfs_gone by);
+/* Without being gone: it may be opened again when its rules and limits let it. */
+void limits_wipe(struct skrfs_fs *fs, size_t key, const char *reason);
+/* Asks for a key's unit; one that is active takes the key back. */
+int limits_ask_unit(struct skrfs_fs *fs, size_t key, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* clockwork.c */
+int clockworks_start(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void clockworks_end(struct skrfs_fs *fs);
+/* Something changed that it may be waiting for. */
+void clockwork_wake(struct skrfs_fs *fs, struct clockwork *clockwork);
 
 /* open.c, read.c, dir.c, status.c: the operations */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

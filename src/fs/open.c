@@ -77,6 +77,40 @@ static void reply_failed(struct opening *opening, const struct skrfs_error *err)
     count_reply(fs, fuse_reply_err(opening->req, skrfs_class_errno(err->kind)));
 }
 
+/* True when the kernel took the answer; the generation is taken over. */
+static bool reply_handle(
+        struct opening *opening, struct skrfs_generation *generation, bool counted) {
+    struct skrfs_fs *fs = opening->fs;
+    struct handle *handle = handle_new(&opening->node);
+    if (!handle) {
+        skrfs_generation_unref(generation);
+        count_reply(fs, fuse_reply_err(opening->req, ENOMEM));
+        return false;
+    }
+    handle->generation = generation;
+    handle->counted = counted;
+    char version[SKRFS_STORE_VERSION_MAX];
+    memcpy(version, skrfs_generation_version(generation), sizeof version);
+    version[sizeof version - 1] = 0;
+    if (!open_reply(fs, opening->req, handle, &opening->fi))
+        return false;
+    audit_opened(fs, &opening->node, version, opening->who);
+    return true;
+}
+
+static void reply_limited(struct opening *opening, struct skrfs_generation *generation) {
+    struct skrfs_fs *fs = opening->fs;
+    struct skrfs_error err;
+    uint64_t ticket;
+    if (limits_take(fs, &opening->node, &ticket, &err)) {
+        skrfs_generation_unref(generation);
+        reply_failed(opening, &err);
+        return;
+    }
+    bool taken = reply_handle(opening, generation, ticket != LIMITS_NOT_COUNTED);
+    limits_settle(fs, &opening->node, ticket, taken);
+}
+
 static void reply_opened(
         struct opening *opening, struct skrfs_generation *generation, struct skrfs_secret *bytes) {
     struct skrfs_fs *fs = opening->fs;
@@ -90,19 +124,8 @@ static void reply_opened(
         count_reply(fs, fuse_reply_err(opening->req, ESTALE));
         return;
     }
-    struct handle *handle = handle_new(&opening->node);
-    if (!handle) {
-        skrfs_generation_unref(generation);
-        count_reply(fs, fuse_reply_err(opening->req, ENOMEM));
-        return;
-    }
-    handle->generation = generation;
-    char version[SKRFS_STORE_VERSION_MAX];
-    memcpy(version, skrfs_generation_version(generation), sizeof version);
-    version[sizeof version - 1] = 0;
     attr_settle(fs, &opening->node, len);
-    if (open_reply(fs, opening->req, handle, &opening->fi))
-        audit_opened(fs, &opening->node, version, opening->who);
+    reply_limited(opening, generation);
 }
 
 static void reply(struct opening *opening, struct skrfs_generation *generation,
@@ -195,11 +218,18 @@ static void open_key(struct skrfs_fs *fs, fuse_req_t req, const struct node *nod
     fuse_req_interrupt_func(req, on_interrupt, opening);
     int rc = skrfs_store_open(
             fs->options.store, &want, on_opened, opening, &generation, &bytes, &waiter, &err);
+    limits_watch(fs, node);
     if (rc > 0)
         park(opening, waiter);
     else
         reply(opening, generation, bytes, rc ? &err : NULL);
     opening_unref(opening);
+}
+
+static void refuse(struct skrfs_fs *fs, fuse_req_t req, const struct node *node,
+        const struct skrfs_error *err) {
+    audit_failed(fs, node, err);
+    count_reply(fs, fuse_reply_err(req, skrfs_class_errno(err->kind)));
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -227,6 +257,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     audit_describe(fs, req, &fs->options.keys[node.key].guard, &caller);
     if (audit_decide(fs, &node, &caller, "open", &err))
         count_reply(fs, fuse_reply_err(req, EACCES));
+    else if (limits_enter(fs, &node, &err))
+        refuse(fs, req, &node, &err);
     else
         open_key(fs, req, &node, fi, &caller);
 }

@@ -21,7 +21,8 @@ static int may_read(struct skrfs_fs *fs, fuse_req_t req, const struct handle *ha
     audit_describe(fs, req, &fs->options.keys[handle->node.key].guard, &caller);
     if (audit_decide(fs, &handle->node, &caller, "read", &err))
         return EACCES;
-    if (skrfs_generation_bytes(handle->generation, handle->node.format, ret_bytes, &err) == 0)
+    if (limits_check(fs, &handle->node, &err) == 0 &&
+            skrfs_generation_bytes(handle->generation, handle->node.format, ret_bytes, &err) == 0)
         return 0;
     skrfs_log_debug("read of '%s': %s", fs->options.keys[handle->node.key].file, err.message);
     return skrfs_class_errno(err.kind);
@@ -73,8 +74,12 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
     struct handle *handle = handle_take(&fs->handles, fi->fh);
     bool pages = !handle || handle->generation;
+    bool counted = handle && handle->counted;
+    const struct node node = handle ? handle->node : (struct node){0};
     count_reply(fs, fuse_reply_err(req, 0));
     handle_unref(handle);
     if (pages)
         janitor_drop_pages(fs, ino);
+    if (counted)
+        limits_closed(fs, &node);
 }

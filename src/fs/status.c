@@ -89,40 +89,73 @@ void status_open(
     }
 }
 
-static int wipe(struct skrfs_fs *fs, fuse_req_t req, fuse_ino_t ino) {
-    const struct fuse_ctx *ctx = fuse_req_ctx(req);
-    struct skrfs_caller caller = {.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
+/* The key that a file of status/ commands: every one (SIZE_MAX) for status.json. False: none. */
+static bool commanded(const struct node *node, size_t *ret_key) {
+    *ret_key = node->kind == NODE_WHY ? node->key : SIZE_MAX;
+    return node->kind == NODE_WHY || node->kind == NODE_STATUS_JSON;
+}
+
+/* Not who opened it is asked for: the descriptor may have been handed on. */
+static int may_command(struct skrfs_fs *fs, const struct node *node,
+        const struct skrfs_caller *caller, const char *verb) {
     struct skrfs_error err;
-    struct node node;
-    char label[512];
-    if (!node_resolve(fs, ino, &node) || (node.kind != NODE_WHY && node.kind != NODE_STATUS_JSON))
+    if (status_may(fs, node, caller->uid, &err) == 0)
+        return 0;
+    audit_denied(fs, node, caller, verb, &err);
+    return EACCES;
+}
+
+static void log_command(
+        struct skrfs_fs *fs, const char *done, size_t key, const struct skrfs_caller *caller) {
+    char who[512];
+    skrfs_caller_print(caller, who, sizeof who);
+    if (key == SIZE_MAX)
+        skrfs_log_info("%s every key by %s", done, who);
+    else
+        skrfs_log_info("%s '%s' by %s", done, fs->options.keys[key].file, who);
+}
+
+static int wipe(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller) {
+    size_t key;
+    if (!commanded(node, &key))
         return ENOTTY;
-    /* Not who opened it: the descriptor may have been handed on. */
-    if (status_may(fs, &node, ctx->uid, &err)) {
-        audit_denied(fs, &node, &caller, "wipe", &err);
-        return EACCES;
-    }
-    skrfs_caller_print(&caller, label, sizeof label);
-    size_t key = node.kind == NODE_WHY ? node.key : SIZE_MAX;
+    int rc = may_command(fs, node, caller, "wipe");
+    if (rc)
+        return rc;
     skrfs_store_wipe(fs->options.store, key);
     /* A mapping of a file would show it further on. */
     janitor_drop_key(fs, key);
-    skrfs_log_info("wiped %s%s%s by %s", node.kind == NODE_WHY ? "'" : "every key",
-            node.kind == NODE_WHY ? fs->options.keys[node.key].file : "",
-            node.kind == NODE_WHY ? "'" : "", label);
+    log_command(fs, "wiped", key, caller);
     return 0;
+}
+
+static int renew(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller) {
+    size_t key;
+    if (!commanded(node, &key))
+        return ENOTTY;
+    int rc = may_command(fs, node, caller, "renew");
+    if (rc)
+        return rc;
+    rc = limits_renew(fs, key);
+    if (rc == 0 || key == SIZE_MAX)
+        log_command(fs, "renewed", key, caller);
+    return rc;
 }
 
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
         unsigned flags, const void *in, size_t in_size, size_t out_size) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
+    const struct fuse_ctx *ctx = fuse_req_ctx(req);
+    const struct skrfs_caller caller = {.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
     struct node node;
     int rc = ENOTTY;
     (void)arg, (void)fi, (void)out_size;
     if (!node_resolve(fs, ino, &node) || flags & FUSE_IOCTL_COMPAT)
         rc = ENOTTY;
     else if (cmd == SKRFS_IOC_WIPE)
-        rc = wipe(fs, req, ino);
+        rc = wipe(fs, &node, &caller);
+    else if (cmd == SKRFS_IOC_RENEW)
+        rc = renew(fs, &node, &caller);
     else if (cmd == SKRFS_IOC_LEARN)
         rc = learn_ioctl(fs, req, &node, in, in_size);
     if (rc)

@@ -35,6 +35,7 @@ struct skrfs_child {
     struct skrfs_network *network; /* prepared by the parent, not open; its secrets are the
                                       courier's alone */
     struct skrfs_fs_handover *handover;
+    struct skrfs_ledger *ledger; /* the keeper's alone: NULL in every other child */
     int fuse;
     int courier; /* the child's end of the socket pair */
     int witness;
@@ -137,6 +138,7 @@ struct skrfs_parent_options {
     const struct skrfs_mount_options *mount;
     struct skrfs_network *network;
     struct skrfs_fs_handover *handover;
+    struct skrfs_ledger *ledger;  /* borrowed */
     int fuse;                     /* borrowed */
     dev_t below;                  /* device of the mount point before it was mounted over */
     void (*ready)(void *context); /* called once, when the mount answers */

@@ -3,7 +3,8 @@
 #ifndef SKRFS_FS_FS_H
 #define SKRFS_FS_FS_H
 
-#include <skrfs/access/access.h>
+#include <skrfs/access/limits.h>
+#include <skrfs/store/ledger.h>
 #include <skrfs/store/store.h>
 #include <sys/ioctl.h>
 
@@ -14,7 +15,8 @@ struct skrfs_fs;
  * releases again. A read-only descriptor is enough: the mount itself is read-only. */
 #define SKRFS_IOC_WIPE _IO('s', 0x51)
 /* The same way, on the same files: a key that its limits took back (reads =, until =) may be opened
- * again, its budget whole. */
+ * again, its budget whole. EKEYREVOKED: its `until` lies behind us, or its unit is active: it would
+ * be gone again at once. EINVAL: it has no limits (of every key, those are passed over). */
 #define SKRFS_IOC_RENEW _IO('s', 0x52)
 /* On status.json: for so many seconds (0: no longer) every caller is described whole and noted, for
  * status/learned. Beginning forgets what was noted before. */
@@ -26,12 +28,27 @@ struct skrfs_fs_key {
     enum skrfs_format format;
     struct skrfs_guard guard;
     bool hide; /* whoever may not open it does not find it: not by name, not in a listing */
+    struct skrfs_limits limits; /* `until_unit` borrowed */
 };
 
 /* Describes a caller by its thread id, as far as `facts` (of enum skrfs_fact) says. Asked of the
  * witness process in the daemon, since the keeper's sandbox sees no /proc. Never fails: what could
  * not be read is said to be unknown in *caller. */
 typedef void skrfs_describe_fn(void *context, unsigned facts, struct skrfs_caller *caller);
+
+/* Whether a systemd unit is active: 0 and *ret_active, or UNAVAILABLE with why that could not be
+ * learned. Waits, a second at most. Thread safe. */
+typedef int skrfs_unit_fn(
+        void *context, const char *unit, bool *ret_active, struct skrfs_error *err);
+
+/* How far a key's limits are. */
+struct skrfs_fs_limits {
+    struct skrfs_limits limits; /* as configured; `until_unit` borrowed */
+    uint64_t used;              /* opens that were given */
+    int64_t until_s;            /* when its time is over, in seconds since 1970; 0: not by time */
+    enum skrfs_gone gone;       /* what took it back */
+    int64_t gone_s;             /* since when */
+};
 
 /* What the audit hears. */
 enum skrfs_fs_event_kind {
@@ -114,6 +131,10 @@ struct skrfs_fs_options {
     void *describe_context;
     skrfs_report_fn *report;
     void *report_context;
+    skrfs_unit_fn *unit; /* for keys with limits.until_unit */
+    void *unit_context;
+    struct skrfs_ledger
+            *ledger; /* borrowed; for keys with limits. NULL: they begin with this keeper */
     skrfs_fs_audit_fn *audit; /* NULL: none */
     void *audit_context;
     bool audit_who;   /* describe every opener by SKRFS_FACTS_WHO, whatever the rules need */
@@ -144,6 +165,9 @@ SKRFS_DEFINE_CLEANUP(struct skrfs_fs, skrfs_fs_free)
 
 /* Thread safe, while the file system is served too. */
 void skrfs_fs_get_stats(struct skrfs_fs *fs, struct skrfs_fs_stats *ret_stats);
+
+/* False: the key has no limits. Thread safe. */
+bool skrfs_fs_get_limits(struct skrfs_fs *fs, size_t key, struct skrfs_fs_limits *ret_limits);
 
 /* Reads /proc for a caller: the witness's work. */
 void skrfs_caller_describe(unsigned facts, struct skrfs_caller *caller);
