@@ -79,7 +79,13 @@ static void *hook_realloc(void *data, size_t size, const char *file, int line) {
     return moved;
 }
 
+/* Another's functions are left alone: what OpenSSL refuses after its first allocation it does not
+ * refuse when that was not its own. */
 bool memory_hook(void) {
+    CRYPTO_malloc_fn theirs = NULL;
+    CRYPTO_get_mem_functions(&theirs, NULL, NULL);
+    if (theirs != CRYPTO_malloc)
+        return false;
     return CRYPTO_set_mem_functions(hook_malloc, hook_realloc, hook_free) == 1;
 }
 

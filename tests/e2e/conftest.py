@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 from lab import Lab, Mount  # noqa: E402
+from watched import Watched  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,20 @@ def lab(lab_session):
     yield lab_session
     lab_session.clear()
     lab_session.settings(reset=True)
+
+
+@pytest.fixture
+def watched(lab, tmp_path):
+    """Mounts whose secrets are looked for: watched(kind, **sections)."""
+    made = []
+
+    def make(*arguments, **more):
+        made.append(Watched(lab, tmp_path / f"w{len(made)}", *arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
 
 
 _created = {}

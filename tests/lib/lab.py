@@ -108,12 +108,12 @@ class Lab:
 class Mount:
     """One `skrfs mount -f`: a context that unmounts at the end."""
 
-    def __init__(self, conf, path, *arguments, env=None):
+    def __init__(self, conf, path, *arguments, env=None, prefix=()):
         self.conf, self.path = conf, pathlib.Path(path)
         self.path.mkdir(exist_ok=True)
         self.log_path = pathlib.Path(str(path) + ".log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([SKRFS, "mount", "-f", "--config", str(conf), *arguments, str(path)],
+            self.process = subprocess.Popen([*map(str, prefix), SKRFS, "mount", "-f", "--config", str(conf), *arguments, str(path)],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         try:
             wait_for(f"{path} is mounted", self.answers)

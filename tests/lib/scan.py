@@ -60,8 +60,9 @@ def armoured(text, number):
 class Needles:
     """Labelled secrets. Runs of too few different octets (a number's leading zeros) stand for nothing and are left out."""
 
-    def __init__(self):
-        self.labels, self.records = [], {}
+    def __init__(self, others=None):
+        self.labels = list(others.labels) if others else []
+        self.records = dict(others.records) if others else {}
 
     def add(self, label, secret):
         number = len(self.labels)
@@ -85,7 +86,7 @@ class Needles:
                 self.add(f"{label}.{member} ({name})", armoured(text, number))
         return self
 
-    def search(self, targets, *more):
+    def search(self, targets):
         """Every hit in the targets (process ids or paths) as (target, mapping, label, length)."""
         assert self.records, "nothing to look for"
         with tempfile.NamedTemporaryFile() as file:
