@@ -1,5 +1,7 @@
 /* The store's operations, over a release. */
+#include <skrfs/base/clock.h>
 #include <skrfs/client/wiring.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert(
@@ -29,24 +31,60 @@ static void hand_over(struct skrfs_released *released, struct skrfs_fetched *ret
     ret_fetched->expires_s = released->expires_s;
 }
 
+static void copy_text(char *out, size_t size, const char *text) {
+    (void)snprintf(out, size, "%s", text ? text : "");
+}
+
+/* What there is to be said of a release that was tried. */
+static void prove(const struct skrfs_release_key *ask, const struct skrfs_released *released,
+        struct skrfs_proof *proof) {
+    *proof = (struct skrfs_proof){.wall_s = skrfs_wall_s()};
+    copy_text(proof->vault, sizeof(proof->vault), ask->vault_name);
+    copy_text(proof->name, sizeof(proof->name), ask->name);
+    copy_text(proof->enc, sizeof(proof->enc), skrfs_enc_name(ask->enc));
+    copy_text(proof->version, sizeof(proof->version),
+            released->version[0] ? released->version : ask->version);
+    copy_text(proof->kid, sizeof(proof->kid), released->kid);
+    copy_text(proof->tee, sizeof(proof->tee), ask->proof->tee);
+    memcpy(proof->measurement, ask->proof->measured.tee, sizeof(proof->measurement));
+    memcpy(proof->pcrs_sha256, ask->proof->measured.pcrs_sha256, sizeof(proof->pcrs_sha256));
+    memcpy(proof->token_sha256, ask->proof->token_sha256, sizeof(proof->token_sha256));
+    memcpy(proof->jws_sha256, ask->proof->jws_sha256, sizeof(proof->jws_sha256));
+}
+
+static int try_release(struct skrfs_keyside *keyside, const struct skrfs_release_key *ask,
+        uint64_t deadline_ns, struct skrfs_trace *trace, struct skrfs_released *ret_released,
+        struct skrfs_error *err) {
+    struct skrfs_release *release;
+    size_t step = skrfs_trace_begin(trace, "find the tee");
+
+    if (skrfs_keyside_release(keyside, &release, err) < 0)
+        return skrfs_trace_failed(trace, step, err);
+    skrfs_trace_end(trace, step, "%s", keyside->tee->ops->name);
+    ask->proof->tee = keyside->tee->ops->name;
+    return skrfs_release_run(release, ask, deadline_ns, trace, ret_released, err);
+}
+
 static int fetch(void *context, size_t key, const char *version, uint64_t deadline_ns,
         struct skrfs_trace *trace, struct skrfs_fetched *ret_fetched, struct skrfs_error *err) {
     struct skrfs_keyside *keyside = context;
     skrfs_autoreleased released = {0};
+    struct skrfs_release_proof left = {.tee = NULL};
     struct skrfs_release_key ask;
-    struct skrfs_release *release;
+    struct skrfs_proof proof;
 
     skrfs_keyside_ask(keyside->conf, key, version, &ask);
-    size_t step = skrfs_trace_begin(trace, "find the tee");
-    if (skrfs_keyside_release(keyside, &release, err) < 0)
-        return skrfs_trace_failed(trace, step, err);
-    skrfs_trace_end(trace, step, "%s", keyside->tee->ops->name);
-    if (skrfs_release_run(release, &ask, deadline_ns, trace, &released, err) < 0)
+    ask.proof = &left;
+    int result = try_release(keyside, &ask, deadline_ns, trace, &released, err);
+    prove(&ask, &released, &proof);
+    if (keyside->tried)
+        keyside->tried(keyside->tried_context, key, &proof, result < 0 ? err : NULL);
+    if (result < 0)
         return -1;
     hand_over(&released, ret_fetched);
+    ret_fetched->release = proof.release;
     return 0;
 }
-
 static int encode(void *context, const struct skrfs_fetched *fetched, enum skrfs_format format,
         struct skrfs_secret **ret_encoded, struct skrfs_error *err) {
     (void)context;

@@ -16,6 +16,14 @@ void skrfs_pass_free(struct skrfs_pass *pass) {
     free(pass);
 }
 
+void skrfs_digest_text(struct skrfs_bytes data, char out[65]) {
+    uint8_t digest[32];
+    struct skrfs_error ignored;
+    out[0] = 0;
+    if (skrfs_hash(SKRFS_SHA256, data.data, data.len, digest, &ignored) == 0)
+        skrfs_hex_encode(digest, sizeof(digest), out);
+}
+
 static int collect(struct skrfs_passes *passes, struct skrfs_trace *trace,
         struct skrfs_evidence *evidence, struct skrfs_tee_key *key, struct skrfs_error *err) {
     struct skrfs_tee *tee = passes->options->tee;
@@ -100,6 +108,8 @@ int skrfs_attest(struct skrfs_passes *passes, uint64_t deadline_ns, struct skrfs
         return skrfs_wrap(err, "open the token");
     if (read_expiry(passes, deadline_ns, pass, err) < 0)
         return -1;
+    skrfs_evidence_measure(&evidence, &pass->measured);
+    skrfs_digest_text(skrfs_buf_bytes(&pass->token), pass->token_sha256);
     pass->made_ns = skrfs_now_ns();
     *ret_pass = skrfs_take(pass);
     return 0;

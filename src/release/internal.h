@@ -6,6 +6,9 @@
 #include <skrfs/base/clock.h>
 #include <skrfs/release/release.h>
 
+/* SHA-256 as hexadecimal digits; "" when it cannot be made. */
+void skrfs_digest_text(struct skrfs_bytes data, char out[65]);
+
 /* Verifies chain, host and signature of a compact JWS and only then decodes its payload. */
 int skrfs_jws_verify(struct skrfs_bytes jws, const struct skrfs_answer_wish *wish,
         struct skrfs_buf *payload, struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -25,6 +28,8 @@ struct skrfs_pass {
     unsigned references;
     struct skrfs_buf token;
     struct skrfs_tee_key key;
+    struct skrfs_measurement measured;
+    char token_sha256[65];
     uint64_t made_ns;
     int64_t expires_s;
 };

@@ -133,12 +133,26 @@ static int compare(struct attempt *attempt, const struct skrfs_secret *plain,
     return 0;
 }
 
+/* The answer is vouched for before it is believed: what was refused is told apart by its digest. */
+static void prove(const struct attempt *attempt, const struct skrfs_buf *jws) {
+    struct skrfs_release_proof *proof = attempt->key->proof;
+    if (!proof)
+        return;
+    *proof = (struct skrfs_release_proof){
+            .tee = attempt->release->options.tee->ops->name, .measured = attempt->pass->measured};
+    memcpy(proof->token_sha256, attempt->pass->token_sha256, sizeof(proof->token_sha256));
+    if (jws->len)
+        skrfs_digest_text(skrfs_buf_bytes(jws), proof->jws_sha256);
+}
+
 static int run_with_pass(
         struct attempt *attempt, struct skrfs_released *ret_released, struct skrfs_error *err) {
     skrfs_autobuf jws = SKRFS_BUF(SKRFS_JWS_MAX);
     SKRFS_CLEANUP(skrfs_answer_done) struct skrfs_answer answer = {0};
     skrfs_autosecret *plain = NULL;
-    if (ask(attempt, &jws, err) < 0 || verify(attempt, &jws, &answer, err) < 0 ||
+    int asked = ask(attempt, &jws, err);
+    prove(attempt, &jws);
+    if (asked < 0 || verify(attempt, &jws, &answer, err) < 0 ||
             unwrap(attempt, &answer, &plain, err) < 0 || compare(attempt, plain, &answer, err) < 0)
         return -1;
     struct skrfs_released released = {

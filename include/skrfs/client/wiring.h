@@ -4,6 +4,7 @@
 #define SKRFS_CLIENT_WIRING_H
 
 #include <pthread.h>
+#include <skrfs/audit/audit.h>
 #include <skrfs/conf/conf.h>
 #include <skrfs/release/release.h>
 #include <skrfs/store/store.h>
@@ -49,6 +50,11 @@ void skrfs_network_forget(struct skrfs_network *network);
  * leaves its program's environment as it is. Not thread safe. */
 void skrfs_environment_wipe(void);
 
+/* Hears of each release that was tried, from the thread that tried it: `err` NULL when the key was
+ * released. What it puts into proof->release is the release's number from then on. */
+typedef void skrfs_tried_fn(
+        void *context, size_t key, struct skrfs_proof *proof, const struct skrfs_error *err);
+
 /* The keeper's half: TPM, TEE, trust anchors, release. The courier is borrowed, and the
  * configuration. A TPM and a descriptor are taken over, also on failure. An opened value must not
  * be moved. */
@@ -65,6 +71,8 @@ struct skrfs_keyside {
     struct skrfs_error no_tee;     /* why there is none */
     bool enclosed;                 /* started: no path can be looked at any more */
     struct skrfs_tee_looks *looks; /* NULL unless somebody wants to know */
+    skrfs_tried_fn *tried;         /* NULL: nobody keeps record; set before the first fetch */
+    void *tried_context;
 };
 /* `tpm` NULL: the configured one is opened, where the configured kind of TEE wants one. Without a
  * TEE: NO_TEE; a TPM that is there and cannot be opened: SYSTEM. */

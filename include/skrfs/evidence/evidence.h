@@ -68,6 +68,15 @@ void skrfs_evidence_init(struct skrfs_evidence *evidence);
 void skrfs_evidence_done(struct skrfs_evidence *evidence);
 #define skrfs_autoevidence SKRFS_CLEANUP(skrfs_evidence_done) struct skrfs_evidence
 
+/* What was measured of the machine, in hexadecimal; "" where the evidence does not say. */
+struct skrfs_measurement {
+    char tee[129];        /* SNP: the launch measurement; TDX: MRTD; SGX: MRENCLAVE */
+    char pcrs_sha256[65]; /* azure-cvm: the PCR digest of the quote (SHA-256 of PCR 0 to 7) */
+};
+/* As the evidence has it: nothing is verified. */
+void skrfs_evidence_measure(
+        const struct skrfs_evidence *evidence, struct skrfs_measurement *ret_measurement);
+
 /* The attestation service's answer. To a confidential VM: a token that only the wrapping key opens.
  * To hardware that the guest asked itself: the token as it is, and nothing else here. */
 struct skrfs_sealed_token {

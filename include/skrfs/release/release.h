@@ -29,6 +29,14 @@ int skrfs_release_new(const struct skrfs_release_options *options,
 void skrfs_release_free(struct skrfs_release *release);
 SKRFS_DEFINE_CLEANUP(struct skrfs_release, skrfs_release_free)
 
+/* What vouches for a release afterwards; hexadecimal texts, "" for what it did not come to. */
+struct skrfs_release_proof {
+    const char *tee; /* its name, static; NULL: none yet */
+    struct skrfs_measurement measured;
+    char token_sha256[65]; /* of the attestation token's octets */
+    char jws_sha256[65];   /* of the answer's octets, whether it was believed or not */
+};
+
 struct skrfs_release_key {
     size_t vault;           /* index in the cloud's options */
     const char *vault_name; /* for messages */
@@ -36,6 +44,8 @@ struct skrfs_release_key {
     const char *name;
     const char *version; /* NULL: the current one */
     enum skrfs_enc enc;
+    struct skrfs_release_proof *proof; /* filled in as far as the last attempt came; NULL: nobody
+                                          asks */
 };
 
 /* A released key. */

@@ -363,6 +363,24 @@ static void test_lies(void **state) {
     run_well(NULL);
 }
 
+/* A proof is made of the octets that were sent and received, refused ones too. */
+static void test_proof(void **state) {
+    struct skrfs_release_proof proof = {.tee = NULL};
+    struct skrfs_release_key key = disk_data;
+    skrfs_autoreleased released = {0};
+    char first[65];
+    (void)state;
+    key.proof = &proof;
+    assert_ok(skrfs_release_run(release, &key, in_ms(20000), NULL, &released, &err), err);
+    assert_string_equal(proof.tee, tee.tee.ops->name);
+    assert_int_equal(strlen(proof.token_sha256), 64);
+    assert_int_equal(strlen(proof.jws_sha256), 64);
+    memcpy(first, proof.jws_sha256, sizeof(first));
+    skrfs_released_done(&released);
+    assert_ok(skrfs_release_run(release, &key, in_ms(20000), NULL, &released, &err), err);
+    assert_string_not_equal(proof.jws_sha256, first);
+}
+
 int main(void) {
     if (skrfs_crypto_setup(&err) < 0) {
         print_error("%s\n", err.message);
@@ -384,6 +402,7 @@ int main(void) {
             cmocka_unit_test_setup_teardown(test_refused_on_a_stale_token, setup, teardown),
             cmocka_unit_test_setup_teardown(test_unwrap_fails, setup, teardown),
             cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
+            cmocka_unit_test_setup_teardown(test_proof, setup, teardown),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
