@@ -1,6 +1,8 @@
 /* The courier process's end: one thread reads, each request is answered in a thread of its own. */
 #include "protocol.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -254,6 +256,15 @@ static bool begun_lately(struct server *server, uint64_t id) {
     return false;
 }
 
+/* The one begun longest ago: its keeper is no more, or never meant to end it. */
+static void forget_oldest(struct server *server) {
+    struct job *oldest = server->partial;
+
+    server->partial = oldest->next;
+    server->partial_count--;
+    job_free(oldest);
+}
+
 /* The link to the request that this fragment belongs to; a new one for a first fragment. NULL: drop
  * it. */
 static struct job **find_partial(struct server *server, const struct fragment *fragment) {
@@ -262,8 +273,12 @@ static struct job **find_partial(struct server *server, const struct fragment *f
         link = &(*link)->next;
     if (*link)
         return (*link)->kind == fragment->kind ? link : NULL;
-    if (fragment->offset != 0 || server->partial_count >= PARTIAL_MAX)
+    if (fragment->offset != 0)
         return NULL;
+    if (server->partial_count >= PARTIAL_MAX) {
+        forget_oldest(server);
+        return find_partial(server, fragment);
+    }
     struct job *job = calloc(1, sizeof(*job));
     if (!job)
         return NULL;
@@ -299,6 +314,13 @@ static void take_packet(struct server *server, struct skrfs_bytes packet) {
         job_free(job);
 }
 
+/* Nothing was received: the other end is closed, or has sent an empty packet. */
+static bool hung_up(int fd) {
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+
+    return poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR));
+}
+
 /* Reads until the other end closes. With `wait` false only what is there already, and does nothing
  * with it: it was sent to a courier that is no more, and is sent again after the hello. */
 static int read_packets(struct server *server, bool wait, struct skrfs_error *err) {
@@ -307,9 +329,9 @@ static int read_packets(struct server *server, bool wait, struct skrfs_error *er
         return skrfs_fail_memory(err);
     for (;;) {
         ssize_t len = recv(server->fd, space, PACKET_MAX, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
-        if (len == 0 || (len < 0 && errno == EAGAIN))
+        if ((len == 0 && hung_up(server->fd)) || (len < 0 && errno == EAGAIN))
             return 0;
-        if (len < 0 && errno == EINTR)
+        if (len == 0 || (len < 0 && errno == EINTR))
             continue;
         if (len < 0)
             return skrfs_fail_errno(err, errno, "the keeper's socket");
@@ -346,6 +368,10 @@ static void finish(struct server *server) {
 
 int skrfs_courier_serve_ops(int fd, struct skrfs_courier *backend, struct skrfs_error *err) {
     struct server server = {.fd = fd, .backend = backend};
+    /* The flags are the socket's, which a predecessor may have left in any state: a reader that
+     * does not wait would take silence for the end. */
+    if (fcntl(fd, F_SETFL, 0) < 0)
+        return skrfs_fail_errno(err, errno, "the socket to the keeper");
     if (skrfs_random(&server.instance, sizeof(server.instance), err) < 0)
         return -1;
     server.instance |= 1; /* 0 stands for none */

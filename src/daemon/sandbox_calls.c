@@ -269,18 +269,13 @@ static const struct sandbox_rule sanitizer_rules[] = {
         CALL(readlink),
         CALL(rt_sigaction),
         CALL(rt_sigreturn),
-        CALL(madvise),
-        CALL(clone),
-        CALL(mmap),
-        CALL(mprotect),
-        CALL(mremap),
-        CALL(prlimit64),
-        CALL(newfstatat),
         CALL(set_robust_list),
         CALL(rseq),
-        CALL(sched_getaffinity),
-        CALL(mlock),
-        CALL(munlock),
+        WHEN(clone, "a thread", IS(0, THREAD)),
+        WHEN(madvise, "MADV_DONTDUMP", IS(2, MADV_DONTDUMP)),
+        WHEN(madvise, "MADV_NOHUGEPAGE", IS(2, MADV_NOHUGEPAGE)),
+        WHEN(mmap, "not PROT_EXEC", HAS(2, PROT_EXEC, 0)),
+        WHEN(mprotect, "not PROT_EXEC", HAS(2, PROT_EXEC, 0)),
 };
 
 const struct sandbox_list sandbox_tee_folder = LIST(tee_folder_rules);

@@ -6,8 +6,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
-from lab import Lab, Mount  # noqa: E402
 from watched import Watched  # noqa: E402
+from lab import Lab, Mount, skrfs  # noqa: E402
+from takeover import DEADLINE, World  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +83,25 @@ def mount(lab, tmp_path):
     for made in mounts:
         made.stop()
         print(made.log())
+
+
+@pytest.fixture(scope="session")
+def other_keys(lab_session):
+    """Keys beside the standard ones: another one, and one with two versions."""
+    lab_session.create("takeover-other")
+    lab_session.create("takeover-rotated")
+    first = lab_session.show("takeover-rotated")["kid"].rsplit("/", 1)[1]
+    skrfs("key", "rotate", "takeover-rotated", "--config", lab_session.conf, "--vault", "vault")
+    second = lab_session.show("takeover-rotated")["kid"].rsplit("/", 1)[1]
+    return first, second
+
+
+@pytest.fixture
+def world(lab, keys, mount, other_keys):
+    first, _ = other_keys
+    made = mount({"rsa": keys["rsa"], "oct": keys["oct"], "other": {"name": "takeover-other"}, "rotated": {"name": "takeover-rotated"},
+                  "pinned": {"name": "takeover-rotated", "version": first}}, network={"deadline": f"{DEADLINE}s"})
+    made_world = World(lab, made, ["rsa", "oct", "other", "rotated", "pinned"])
+    yield made_world
+    made_world.works()
+    assert made.status(), "status.json"
