@@ -8,8 +8,12 @@
 
 #define LABEL_MAX 512
 
+unsigned audit_facts(const struct skrfs_fs *fs) {
+    return fs->options.audit && fs->options.audit_who ? SKRFS_FACTS_WHO : 0;
+}
+
 void audit_describe(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_guard *guard,
-        struct skrfs_caller *ret_caller) {
+        unsigned facts, struct skrfs_caller *ret_caller) {
     const struct fuse_ctx *ctx = fuse_req_ctx(req);
     ret_caller->uid = ctx->uid;
     ret_caller->gid = ctx->gid;
@@ -17,8 +21,8 @@ void audit_describe(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_guar
     ret_caller->known = 0;
     ret_caller->group_count = 0;
     ret_caller->unit[0] = ret_caller->container[0] = ret_caller->lack[0] = 0;
-    unsigned needs =
-            learn_is_on(fs) ? SKRFS_FACTS_ALL : skrfs_guard_needs(guard, ctx->uid, ctx->gid);
+    unsigned needs = learn_is_on(fs) ? SKRFS_FACTS_ALL
+                                     : facts | skrfs_guard_needs(guard, ctx->uid, ctx->gid);
     if (needs && ctx->pid > 0)
         fs->options.describe(fs->options.describe_context, needs, ret_caller);
 }
@@ -87,9 +91,9 @@ void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skr
 }
 
 int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
-        const char *verb, struct skrfs_error *err) {
+        const char *verb, char rule[SKRFS_RULE_TEXT_MAX], struct skrfs_error *err) {
     int rc = skrfs_access_decide(
-            &fs->options.keys[node->key].guard, caller, skrfs_wall_s(), NULL, err);
+            &fs->options.keys[node->key].guard, caller, skrfs_wall_s(), rule, err);
     learn_note(fs, node, caller, strcmp(verb, "read") == 0, rc ? err : NULL);
     if (rc == 0)
         return 0;

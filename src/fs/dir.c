@@ -204,7 +204,7 @@ static int may_access(struct skrfs_fs *fs, fuse_req_t req, const struct node *no
         return 0;
     if (!node_is_key(node))
         return status_may(fs, node, fuse_req_ctx(req)->uid, &err) ? EACCES : 0;
-    audit_describe(fs, req, &fs->options.keys[node->key].guard, &caller);
+    audit_describe(fs, req, &fs->options.keys[node->key].guard, 0, &caller);
     return skrfs_access_decide(
                    &fs->options.keys[node->key].guard, &caller, skrfs_wall_s(), NULL, &err)
                    ? EACCES

@@ -64,12 +64,24 @@ struct version_slot {
     char version[SKRFS_STORE_VERSION_MAX];
 };
 
+/* Who read through a handle: a thread, and as whom. */
+struct reader {
+    pid_t tid; /* 0: nobody */
+    uid_t uid;
+    gid_t gid;
+    bool refused;
+};
+#define HANDLE_READERS 8 /* that are remembered at a time, beside the opener */
+
 struct handle {
     atomic_uint refs; /* the table, and each request that uses it */
     struct node node;
     bool counted;                        /* against `reads` */
     struct skrfs_generation *generation; /* of a key's file; its bytes are asked of the store */
     struct skrfs_buf text;               /* of a status file */
+    struct reader opener;
+    struct reader readers[HANDLE_READERS]; /* the table's lock */
+    unsigned reader_next;
 };
 
 struct handles {
@@ -240,12 +252,14 @@ struct handle *handle_take(struct handles *handles, uint64_t fh);
 void handle_unref(struct handle *handle);
 
 /* audit.c */
-/* The caller of a request as far as this key's rules want to know. */
+/* The caller of a request as far as this key's rules, and these facts, want to know. */
 void audit_describe(struct skrfs_fs *fs, fuse_req_t req, const struct skrfs_guard *guard,
-        struct skrfs_caller *ret_caller);
+        unsigned facts, struct skrfs_caller *ret_caller);
+/* What a record wants to know of a caller; 0 when none is made. */
+unsigned audit_facts(const struct skrfs_fs *fs);
 /* 0 or DENIED, which is counted and logged as "denied: <verb> ...". */
 int audit_decide(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
-        const char *verb, struct skrfs_error *err) SKRFS_MUST_CHECK;
+        const char *verb, char rule[SKRFS_RULE_TEXT_MAX], struct skrfs_error *err) SKRFS_MUST_CHECK;
 void audit_denied(struct skrfs_fs *fs, const struct node *node, const struct skrfs_caller *caller,
         const char *verb, const struct skrfs_error *err);
 /* Appends what of this key was last denied, if anything was. */
@@ -255,6 +269,29 @@ void audit_opened(
         struct skrfs_fs *fs, const struct node *node, const char *version, const char *who);
 /* Once for each failed fetch, however many waited for it. */
 void audit_failed(struct skrfs_fs *fs, const struct node *node, const struct skrfs_error *err);
+
+/* record.c */
+struct who; /* who opened, kept until that is answered; freed by free() */
+struct who *record_who_new(const struct skrfs_caller *caller, const char *rule);
+/* An event that nobody waits for: `refusal` NULL when it was done. */
+void record_event(struct skrfs_fs *fs, enum skrfs_fs_event_kind kind, const struct node *node,
+        const struct skrfs_caller *caller, const char *rule, const struct skrfs_error *refusal);
+void record_refused(struct skrfs_fs *fs, const struct node *node, const struct who *who,
+        const struct skrfs_error *refusal);
+/* Before an open is granted: as the audit's function. */
+int record_granted(struct skrfs_fs *fs, const struct node *node, const struct who *who,
+        const struct skrfs_generation *generation, uint64_t since_ns,
+        skrfs_fs_recorded_fn *recorded, void *context, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Before another than who opened reads; waits where the record is required. */
+int record_read(struct skrfs_fs *fs, const struct handle *handle, const struct skrfs_caller *caller,
+        const char *rule, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void reader_set(struct reader *reader, const struct fuse_ctx *ctx);
+bool reader_opened(const struct handle *handle, const struct fuse_ctx *ctx);
+/* Whether there is a record of this reader and handle: of a read, or of a refusal. */
+bool reader_is_known(
+        struct skrfs_fs *fs, struct handle *handle, const struct fuse_ctx *ctx, bool refused);
+void reader_note(
+        struct skrfs_fs *fs, struct handle *handle, const struct fuse_ctx *ctx, bool refused);
 
 /* learn.c */
 bool learn_is_on(struct skrfs_fs *fs);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <skrfs/base/cleanup.h>
+#include <skrfs/base/clock.h>
 #include <skrfs/base/log.h>
 #include <string.h>
 
@@ -22,6 +23,10 @@ struct opening {
     struct node node;
     struct skrfs_waiter *waiter; /* set once the open is parked */
     bool done, interrupted;
+    uint64_t since_ns;
+    struct who *caller;                  /* for the record, where one is made */
+    struct skrfs_generation *generation; /* while the record of it is written */
+    uint64_t ticket;
     char who[512];
 };
 
@@ -37,6 +42,7 @@ static void opening_unref(struct opening *opening) {
         pthread_cond_broadcast(&fs->no_openings);
     pthread_mutex_unlock(&fs->lock);
     (void)pthread_mutex_destroy(&opening->lock);
+    free(opening->caller);
     free(opening);
 }
 
@@ -74,6 +80,7 @@ static void reply_failed(struct opening *opening, const struct skrfs_error *err)
         atomic_fetch_add(&fs->interrupted, 1);
     else
         audit_failed(fs, &opening->node, err);
+    record_refused(fs, &opening->node, opening->caller, err);
     count_reply(fs, fuse_reply_err(opening->req, skrfs_class_errno(err->kind)));
 }
 
@@ -89,6 +96,7 @@ static bool reply_handle(
     }
     handle->generation = generation;
     handle->counted = counted;
+    reader_set(&handle->opener, fuse_req_ctx(opening->req));
     char version[SKRFS_STORE_VERSION_MAX];
     memcpy(version, skrfs_generation_version(generation), sizeof version);
     version[sizeof version - 1] = 0;
@@ -98,20 +106,45 @@ static bool reply_handle(
     return true;
 }
 
-static void reply_limited(struct opening *opening, struct skrfs_generation *generation) {
-    struct skrfs_fs *fs = opening->fs;
-    struct skrfs_error err;
-    uint64_t ticket;
-    if (limits_take(fs, &opening->node, &ticket, &err)) {
+/* The end of an open that is granted, unless `err` says that there is no record of it. */
+static void reply_recorded(struct opening *opening, const struct skrfs_error *err) {
+    struct skrfs_generation *generation = skrfs_take(opening->generation);
+    bool taken = false;
+    if (err) {
         skrfs_generation_unref(generation);
-        reply_failed(opening, &err);
-        return;
+        reply_failed(opening, err);
+    } else {
+        taken = reply_handle(opening, generation, opening->ticket != LIMITS_NOT_COUNTED);
     }
-    bool taken = reply_handle(opening, generation, ticket != LIMITS_NOT_COUNTED);
-    limits_settle(fs, &opening->node, ticket, taken);
+    limits_settle(opening->fs, &opening->node, opening->ticket, taken);
 }
 
-static void reply_opened(
+/* From a thread of the audit's. */
+static void on_recorded(void *context, const struct skrfs_error *err) {
+    struct opening *opening = context;
+    reply_recorded(opening, err);
+    opening_unref(opening);
+}
+
+/* True when it is answered; otherwise the audit will call back. */
+static bool reply_limited(struct opening *opening, struct skrfs_generation *generation) {
+    struct skrfs_fs *fs = opening->fs;
+    struct skrfs_error err;
+    if (limits_take(fs, &opening->node, &opening->ticket, &err)) {
+        skrfs_generation_unref(generation);
+        reply_failed(opening, &err);
+        return true;
+    }
+    opening->generation = generation;
+    int rc = record_granted(fs, &opening->node, opening->caller, generation, opening->since_ns,
+            on_recorded, opening, &err);
+    if (rc > 0)
+        return false;
+    reply_recorded(opening, rc ? &err : NULL);
+    return true;
+}
+
+static bool reply_opened(
         struct opening *opening, struct skrfs_generation *generation, struct skrfs_secret *bytes) {
     struct skrfs_fs *fs = opening->fs;
     size_t len = skrfs_secret_len(bytes);
@@ -122,20 +155,22 @@ static void reply_opened(
     } else if (again_ask(fs, tid, opening->node.ino, NULL)) {
         skrfs_generation_unref(generation);
         count_reply(fs, fuse_reply_err(opening->req, ESTALE));
-        return;
+        return true;
     }
     attr_settle(fs, &opening->node, len);
-    reply_limited(opening, generation);
+    return reply_limited(opening, generation);
 }
 
 static void reply(struct opening *opening, struct skrfs_generation *generation,
         struct skrfs_secret *bytes, const struct skrfs_error *err) {
     fuse_req_interrupt_func(opening->req, NULL, NULL);
+    bool answered = true;
     if (err)
         reply_failed(opening, err);
     else
-        reply_opened(opening, generation, bytes);
-    opening_unref(opening);
+        answered = reply_opened(opening, generation, bytes);
+    if (answered)
+        opening_unref(opening);
 }
 
 /* From a thread of the store. */
@@ -168,7 +203,10 @@ static void on_interrupt(fuse_req_t req, void *data) {
     pthread_mutex_unlock(&opening->lock);
     if (!ours)
         return;
+    struct skrfs_error err;
+    (void)skrfs_fail(&err, SKRFS_CLASS_INTERRUPTED, "the caller gave up");
     atomic_fetch_add(&opening->fs->interrupted, 1);
+    record_refused(opening->fs, &opening->node, opening->caller, &err);
     count_reply(opening->fs, fuse_reply_err(req, EINTR));
     opening_unref(opening);
 }
@@ -186,7 +224,7 @@ static void park(struct opening *opening, struct skrfs_waiter *waiter) {
 }
 
 static struct opening *opening_new(struct skrfs_fs *fs, fuse_req_t req, const struct node *node,
-        const struct fuse_file_info *fi, const struct skrfs_caller *caller) {
+        const struct fuse_file_info *fi, const struct skrfs_caller *caller, const char *rule) {
     struct opening *opening = calloc(1, sizeof *opening);
     if (!opening)
         return NULL;
@@ -195,6 +233,9 @@ static struct opening *opening_new(struct skrfs_fs *fs, fuse_req_t req, const st
     opening->req = req;
     opening->node = *node;
     opening->fi = *fi;
+    opening->since_ns = skrfs_now_ns();
+    if (fs->options.audit)
+        opening->caller = record_who_new(caller, rule);
     (void)pthread_mutex_init(&opening->lock, NULL);
     skrfs_caller_print(caller, opening->who, sizeof opening->who);
     pthread_mutex_lock(&fs->lock);
@@ -204,13 +245,13 @@ static struct opening *opening_new(struct skrfs_fs *fs, fuse_req_t req, const st
 }
 
 static void open_key(struct skrfs_fs *fs, fuse_req_t req, const struct node *node,
-        const struct fuse_file_info *fi, const struct skrfs_caller *caller) {
+        const struct fuse_file_info *fi, const struct skrfs_caller *caller, const char *rule) {
     struct skrfs_store_want want = node_want(node);
     struct skrfs_generation *generation = NULL;
     struct skrfs_secret *bytes = NULL;
     struct skrfs_waiter *waiter = NULL;
     struct skrfs_error err;
-    struct opening *opening = opening_new(fs, req, node, fi, caller);
+    struct opening *opening = opening_new(fs, req, node, fi, caller, rule);
     if (!opening) {
         count_reply(fs, fuse_reply_err(req, ENOMEM));
         return;
@@ -226,16 +267,25 @@ static void open_key(struct skrfs_fs *fs, fuse_req_t req, const struct node *nod
     opening_unref(opening);
 }
 
-static void refuse(struct skrfs_fs *fs, fuse_req_t req, const struct node *node,
-        const struct skrfs_error *err) {
-    audit_failed(fs, node, err);
-    count_reply(fs, fuse_reply_err(req, skrfs_class_errno(err->kind)));
+static void open_decide(struct skrfs_fs *fs, fuse_req_t req, const struct node *node,
+        const struct fuse_file_info *fi) {
+    char rule[SKRFS_RULE_TEXT_MAX] = "";
+    struct skrfs_caller caller;
+    struct skrfs_error err;
+    audit_describe(fs, req, &fs->options.keys[node->key].guard, audit_facts(fs), &caller);
+    bool denied = audit_decide(fs, node, &caller, "open", rule, &err);
+    if (!denied && limits_enter(fs, node, &err) == 0) {
+        open_key(fs, req, node, fi, &caller, rule);
+        return;
+    }
+    if (!denied)
+        audit_failed(fs, node, &err);
+    record_event(fs, SKRFS_EVENT_OPEN, node, &caller, rule, &err);
+    count_reply(fs, fuse_reply_err(req, skrfs_class_errno(err.kind)));
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
-    struct skrfs_caller caller;
-    struct skrfs_error err;
     struct node node;
     int rc = 0;
     if (!node_resolve(fs, ino, &node))
@@ -254,13 +304,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
         status_open(fs, req, &node, fi);
         return;
     }
-    audit_describe(fs, req, &fs->options.keys[node.key].guard, &caller);
-    if (audit_decide(fs, &node, &caller, "open", &err))
-        count_reply(fs, fuse_reply_err(req, EACCES));
-    else if (limits_enter(fs, &node, &err))
-        refuse(fs, req, &node, &err);
-    else
-        open_key(fs, req, &node, fi, &caller);
+    open_decide(fs, req, &node, fi);
 }
 
 /* No thread reads the device any more. What the store is answering at this moment it may finish. */

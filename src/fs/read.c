@@ -14,17 +14,44 @@ static void count_reply(struct skrfs_fs *fs, int rc) {
 }
 
 /* The descriptor may have been passed on, the key revoked: asked anew for each read. */
-static int may_read(struct skrfs_fs *fs, fuse_req_t req, const struct handle *handle,
+static int may_read(struct skrfs_fs *fs, struct handle *handle, const struct fuse_ctx *ctx,
+        const struct skrfs_caller *caller, bool stranger, char rule[SKRFS_RULE_TEXT_MAX],
+        struct skrfs_error *err) {
+    if (audit_decide(fs, &handle->node, caller, "read", rule, err) ||
+            limits_check(fs, &handle->node, err) || skrfs_generation_check(handle->generation, err))
+        return -1;
+    if (!stranger)
+        return 0;
+    if (record_read(fs, handle, caller, rule, err))
+        return -1;
+    reader_note(fs, handle, ctx, false);
+    return 0;
+}
+
+static void note_refusal(struct skrfs_fs *fs, struct handle *handle, const struct fuse_ctx *ctx,
+        const struct skrfs_caller *caller, const char *rule, const struct skrfs_error *err) {
+    skrfs_log_debug("read of '%s': %s", fs->options.keys[handle->node.key].file, err->message);
+    if (!fs->options.audit || reader_is_known(fs, handle, ctx, true))
+        return;
+    reader_note(fs, handle, ctx, true);
+    record_event(fs, SKRFS_EVENT_READ, &handle->node, caller, rule, err);
+}
+
+/* The bytes come last: what was wiped while the record was written is not given. */
+static int take_bytes(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
         struct skrfs_secret **ret_bytes) {
+    const struct fuse_ctx *ctx = fuse_req_ctx(req);
     struct skrfs_caller caller;
     struct skrfs_error err;
-    audit_describe(fs, req, &fs->options.keys[handle->node.key].guard, &caller);
-    if (audit_decide(fs, &handle->node, &caller, "read", &err))
-        return EACCES;
-    if (limits_check(fs, &handle->node, &err) == 0 &&
+    char rule[SKRFS_RULE_TEXT_MAX] = "";
+    bool stranger = fs->options.audit && !reader_opened(handle, ctx) &&
+                    !reader_is_known(fs, handle, ctx, false);
+    audit_describe(fs, req, &fs->options.keys[handle->node.key].guard,
+            stranger ? audit_facts(fs) : 0, &caller);
+    if (may_read(fs, handle, ctx, &caller, stranger, rule, &err) == 0 &&
             skrfs_generation_bytes(handle->generation, handle->node.format, ret_bytes, &err) == 0)
         return 0;
-    skrfs_log_debug("read of '%s': %s", fs->options.keys[handle->node.key].file, err.message);
+    note_refusal(fs, handle, ctx, &caller, rule, &err);
     return skrfs_class_errno(err.kind);
 }
 
@@ -57,7 +84,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
     else if (offset < 0)
         rc = EINVAL;
     else if (handle->generation)
-        rc = may_read(fs, req, handle, &bytes);
+        rc = take_bytes(fs, req, handle, &bytes);
     if (rc)
         count_reply(fs, fuse_reply_err(req, rc));
     else if (bytes)

@@ -43,6 +43,7 @@ static int may_open(
         return 0;
     struct skrfs_caller caller = {.uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid};
     audit_denied(fs, node, &caller, "open", err);
+    record_event(fs, SKRFS_EVENT_OPEN, node, &caller, "status", err);
     return -1;
 }
 
@@ -97,11 +98,12 @@ static bool commanded(const struct node *node, size_t *ret_key) {
 
 /* Not who opened it is asked for: the descriptor may have been handed on. */
 static int may_command(struct skrfs_fs *fs, const struct node *node,
-        const struct skrfs_caller *caller, const char *verb) {
+        const struct skrfs_caller *caller, const char *verb, enum skrfs_fs_event_kind kind) {
     struct skrfs_error err;
     if (status_may(fs, node, caller->uid, &err) == 0)
         return 0;
     audit_denied(fs, node, caller, verb, &err);
+    record_event(fs, kind, node, caller, "status", &err);
     return EACCES;
 }
 
@@ -119,13 +121,14 @@ static int wipe(struct skrfs_fs *fs, const struct node *node, const struct skrfs
     size_t key;
     if (!commanded(node, &key))
         return ENOTTY;
-    int rc = may_command(fs, node, caller, "wipe");
+    int rc = may_command(fs, node, caller, "wipe", SKRFS_EVENT_WIPE);
     if (rc)
         return rc;
     skrfs_store_wipe(fs->options.store, key);
     /* A mapping of a file would show it further on. */
     janitor_drop_key(fs, key);
     log_command(fs, "wiped", key, caller);
+    record_event(fs, SKRFS_EVENT_WIPE, node, caller, NULL, NULL);
     return 0;
 }
 
@@ -133,12 +136,14 @@ static int renew(struct skrfs_fs *fs, const struct node *node, const struct skrf
     size_t key;
     if (!commanded(node, &key))
         return ENOTTY;
-    int rc = may_command(fs, node, caller, "renew");
+    int rc = may_command(fs, node, caller, "renew", SKRFS_EVENT_RENEW);
     if (rc)
         return rc;
     rc = limits_renew(fs, key);
-    if (rc == 0 || key == SIZE_MAX)
+    if (rc == 0 || key == SIZE_MAX) {
         log_command(fs, "renewed", key, caller);
+        record_event(fs, SKRFS_EVENT_RENEW, node, caller, NULL, NULL);
+    }
     return rc;
 }
 

@@ -30,6 +30,7 @@ static int fetch(void *context, size_t key, const char *version, uint64_t deadli
     int failure = atomic_load(&control->failure);
     if (failure >= 0)
         return skrfs_fail(err, (enum skrfs_class)failure, "the source refuses");
+    ret_fetched->release = atomic_load(&control->fetches);
     if (version)
         snprintf(ret_fetched->version, sizeof ret_fetched->version, "%s", version);
     else
@@ -86,6 +87,54 @@ static int report(void *context, enum skrfs_fs_report which, size_t key, struct 
         break;
     }
     return skrfs_fail(err, SKRFS_CLASS_BUG, "no such report");
+}
+
+struct callback {
+    int mode;
+    skrfs_fs_recorded_fn *recorded;
+    void *context;
+};
+
+static void *call_back(void *arg) {
+    struct callback call = *(struct callback *)arg;
+    struct skrfs_error err;
+    free(arg);
+    if (call.mode != AUDIT_CALLS_BACK)
+        (void)skrfs_sleep_until(skrfs_now_ns() + 50 * SKRFS_MILLISECOND_NS, SKRFS_NEVER_NS);
+    if (call.mode == AUDIT_FAILS_LATE)
+        (void)skrfs_fail(&err, SKRFS_CLASS_UNAVAILABLE, "no record");
+    call.recorded(call.context, call.mode == AUDIT_FAILS_LATE ? &err : NULL);
+    return NULL;
+}
+
+static void note_event(struct control *control, const struct skrfs_fs_event *event) {
+    static const char *const kinds[] = {"open", "read", "wipe", "renew", "gone"};
+    unsigned at = atomic_fetch_add(&control->events, 1);
+    if (at >= EVENTS_MAX)
+        return;
+    (void)snprintf(control->event[at], sizeof control->event[at], "%s %s %s %d %s %llu %s",
+            kinds[event->kind], event->what,
+            event->err ? skrfs_class_name(event->err->kind) : "granted",
+            event->caller ? (int)event->caller->uid : -1, event->version,
+            (unsigned long long)event->release, event->rule ? event->rule : "-");
+}
+
+static int audit(void *context, const struct skrfs_fs_event *event, skrfs_fs_recorded_fn *recorded,
+        void *recorded_context, struct skrfs_error *err) {
+    struct control *control = context;
+    int mode = atomic_load(&control->audit);
+    pthread_t thread;
+    note_event(control, event);
+    if (mode == AUDIT_REFUSES && recorded)
+        return skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "no record");
+    if (mode == AUDIT_TAKES || !recorded)
+        return 0;
+    struct callback *call = malloc(sizeof *call);
+    *call = (struct callback){mode, recorded, recorded_context};
+    if (pthread_create(&thread, NULL, call_back, call))
+        return skrfs_fail(err, SKRFS_CLASS_SYSTEM, "no thread");
+    pthread_detach(thread);
+    return 1;
 }
 
 struct wiper {
@@ -146,6 +195,8 @@ static int keep(const struct fixture *fixture, struct skrfs_error *err) {
             .key_count = KEY_COUNT,
             .describe = describe,
             .report = report,
+            .audit = fixture->audited ? audit : NULL,
+            .audit_context = fixture->control,
             .owner = 0};
     if (skrfs_store_new(&store_options, &options.store, err))
         return -1;
@@ -191,8 +242,7 @@ void fixture_require(void) {
 
 void fixture_start(struct fixture *fixture, unsigned workers) {
     struct skrfs_error err;
-    memset(fixture, 0, sizeof *fixture);
-    fixture->workers = workers;
+    *fixture = (struct fixture){.workers = workers, .audited = fixture->audited};
     snprintf(fixture->path, sizeof fixture->path, "/tmp/skrfs-test-XXXXXX");
     assert_non_null(mkdtemp(fixture->path));
     /* fusermount3 and other users reach it only so. */

@@ -18,12 +18,19 @@
 enum { ALPHA, BETA, GAMMA, DELTA, KEY_COUNT };
 #define NOBODY 65534
 
+/* What the audit answers. */
+enum { AUDIT_TAKES, AUDIT_CALLS_BACK, AUDIT_CALLS_BACK_LATE, AUDIT_FAILS_LATE, AUDIT_REFUSES };
+#define EVENTS_MAX 64
+
 struct control {
     atomic_bool held;      /* fetches wait */
     atomic_int failure;    /* a class to fail with, -1: succeed */
     atomic_int generation; /* goes into the version and the bytes */
     atomic_uint fetches, running, publics;
     atomic_bool wipe; /* the keeper wipes all and clears it */
+    atomic_int audit;
+    atomic_uint events; /* told to the audit: "open keys/alpha granted 0 v1 7 mode 0400" */
+    char event[EVENTS_MAX][256];
 };
 
 struct fixture {
@@ -33,6 +40,7 @@ struct fixture {
     struct control *control;
     pid_t keeper;
     unsigned workers;
+    bool audited; /* set before the start */
 };
 
 /* Ends the program with 77 where nothing can be mounted. */
