@@ -49,7 +49,9 @@ enum skrfs_log_level skrfs_log_level(void) {
     return (enum skrfs_log_level)most_verbose;
 }
 
+/* A process that has a name forgets its environment soon. */
 void skrfs_log_set_name(const char *name) {
+    (void)pthread_once(&once, look_for_journal);
     speaker = name;
 }
 

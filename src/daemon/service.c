@@ -6,6 +6,7 @@
 #include <skrfs/daemon/process.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <systemd/sd-daemon.h>
 
@@ -65,13 +66,18 @@ static int mount_and_store(const struct skrfs_conf *conf, const struct skrfs_mou
     return -1;
 }
 
+/* The kernel may know the root's attributes of a mount whose server is dead: statfs asks. */
+static bool is_served(const char *path) {
+    struct statfs ignored;
+    return statfs(path, &ignored) == 0;
+}
+
 /* With the store's descriptor gone the mount is dead, or somebody else's. */
 static int clear(const char *path, bool mounted, uint32_t stored, dev_t *ret_below,
         struct skrfs_error *err) {
-    struct stat status;
     if (stored && forget_stored(err) < 0)
         return -1;
-    if (mounted && stat(path, &status) == 0)
+    if (mounted && is_served(path))
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "keys are mounted at %s already, by another than this service: unmount it there",
                 path);
@@ -165,11 +171,13 @@ static bool was_killed(void) {
 }
 
 int skrfs_service_finish(const char *path, struct skrfs_error *err) {
-    struct manager_unit unit = {.is_stopped = true};
+    struct manager_unit unit = {.stored = STORED, .is_stopped = true};
     struct skrfs_error why;
     if (manager_look(&unit, &why) < 0)
         skrfs_log_warning("%s; unmounting", why.message);
     if (unit.is_restarted || (was_killed() && !unit.is_stopped))
         return 0;
+    if (!unit.stored && is_served(path))
+        return 0; /* somebody else's */
     return skrfs_fs_unmount(path, err);
 }

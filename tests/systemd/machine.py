@@ -3,8 +3,6 @@ import contextlib
 import os
 import pathlib
 import pty
-import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -30,6 +28,9 @@ for unit in console-getty.service getty.target apt-daily.timer systemd-networkd.
 done
 exec systemd-nspawn --quiet --register=no --keep-unit --console=interactive --system-call-filter=@known --bind=/dev/fuse -D "$room/root" --boot systemd.unit=basic.target
 """
+
+
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Machine:
@@ -66,15 +67,21 @@ class Machine:
                     self.leader = int(child)
         return self.leader and self.run("systemctl", "is-active", "basic.target", check=False).stdout.strip() == "active"
 
-    def run(self, *command, check=True, timeout=60, user=None, **options):
-        """Runs a command there to its end, as root or another."""
-        whole = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-p", "--root", "--wd=/", "--",
-                 *(["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []), *map(str, command)]
-        done = subprocess.run(whole, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
-                              env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}, **options)
+    def inside(self, command, user=None):
+        """The words that run a command there, as root or another."""
+        return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-p", "--root", "--wd=/", "--", "env", "-i", "--chdir=/", PATH, "LANG=C.UTF-8",
+                *(["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []), *map(str, command)]
+
+    def run(self, *command, check=True, timeout=60, user=None):
+        """Runs a command there to its end."""
+        done = subprocess.run(self.inside(command, user), capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
         if check and done.returncode != 0:
             raise AssertionError(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def start(self, *command, user=None):
+        """Starts a command there that is spoken with by pipes."""
+        return subprocess.Popen(self.inside(command, user), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def path(self, path):
         """The same file, as this machine sees it."""
@@ -93,11 +100,12 @@ class Machine:
         return self.systemctl("show", "--value", "--property", name, unit).stdout.strip()
 
     def journal(self, *arguments):
+        self.run("journalctl", "--sync")
         return self.run("journalctl", "--no-pager", "-o", "cat", *arguments).stdout
 
     def end(self):
         if self.leader:
-            self.run("systemctl", "poweroff", "--force", check=False)
+            self.run("systemctl", "poweroff", "--force", "--force", check=False)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:

@@ -50,7 +50,8 @@ int skrfs_mount_run(const struct skrfs_conf *conf, const struct skrfs_mount_opti
  * receive: what the store has. CONFIG when it has nothing, or pages of another version of skrfs:
  * these it has the store forget.
  * finish: after the service ended: unmounts, unless the service is about to be started again, since
- * it is restarted by an operator or was killed. SYSTEM. */
+ * it is restarted by an operator or was killed, and unless the mount is somebody else's. SYSTEM.
+ */
 int skrfs_service_prepare(const struct skrfs_conf *conf, const struct skrfs_mount_options *options,
         bool mounted, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_service_receive(
