@@ -17,6 +17,7 @@
 #define SETTLED_NS                                                                                 \
     (10 * SKRFS_SECOND_NS) /* who lived this long begins with the first pause again */
 #define ANSWER_NS (30 * SKRFS_SECOND_NS)
+#define END_NS (2 * SKRFS_SECOND_NS)
 #define KEEPER_GRACE_NS (250 * SKRFS_MILLISECOND_NS)
 
 static void give_up(struct skrfs_parent *parent, const struct skrfs_error *err) {
@@ -51,10 +52,19 @@ static void log_death(enum skrfs_role role, int status, uint64_t pause_ns) {
                 WEXITSTATUS(status), pause);
 }
 
+/* The device of a mount that is no more reports an error (Linux, fs/fuse/dev.c). What the keeper
+ * says alone would end the mount. */
+static bool is_unmounted(const struct skrfs_parent *parent) {
+    struct pollfd device = {.fd = parent->options->fuse, .events = 0};
+
+    return poll(&device, 1, 0) > 0 && (device.revents & (POLLERR | POLLNVAL));
+}
+
 static void keeper_ended(struct skrfs_parent *parent, int status) {
     skrfs_process_end(parent, SKRFS_ROLE_WITNESS);
     skrfs_process_end(parent, SKRFS_ROLE_RELAY);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    parent->end_by_ns = SKRFS_NEVER_NS;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_unmounted(parent)) {
         parent->unmounted = parent->over = true;
         return;
     }
@@ -66,9 +76,11 @@ static void keeper_ended(struct skrfs_parent *parent, int status) {
 static void helper_ended(struct skrfs_parent *parent, enum skrfs_role role, int status) {
     pid_t keeper = parent->processes[SKRFS_ROLE_KEEPER].pid;
 
-    /* It saw the keeper's end close: the keeper is about to be heard of. */
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    /* It says that it saw the keeper's end close: the keeper is about to be heard of. */
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        parent->end_by_ns = skrfs_now_ns() + END_NS;
         return;
+    }
     log_death(role, status, PAUSE_FIRST_NS);
     if (keeper > 0)
         kill(keeper, SIGKILL);
@@ -175,6 +187,12 @@ static void start_due(struct skrfs_parent *parent) {
         skrfs_log_error("%s", err.message);
         schedule(courier);
     }
+    if (parent->end_by_ns <= now) {
+        parent->end_by_ns = SKRFS_NEVER_NS;
+        skrfs_log_warning("the keeper has lost a process that it needs: ending it");
+        if (parent->processes[SKRFS_ROLE_KEEPER].pid > 0)
+            kill(parent->processes[SKRFS_ROLE_KEEPER].pid, SIGKILL);
+    }
     if (parent->answer_by_ns <= now) {
         skrfs_fail(&err, SKRFS_CLASS_TIMEOUT, "the new mount %s does not answer",
                 parent->options->mount->path);
@@ -184,7 +202,8 @@ static void start_due(struct skrfs_parent *parent) {
 
 /* Milliseconds until something is due, rounded up. */
 static int patience(const struct skrfs_parent *parent) {
-    uint64_t next = parent->answer_by_ns;
+    uint64_t next =
+            parent->answer_by_ns < parent->end_by_ns ? parent->answer_by_ns : parent->end_by_ns;
 
     for (enum skrfs_role role = 0; role < SKRFS_ROLE_COUNT; role++)
         if (parent->processes[role].start_at_ns < next)
@@ -249,6 +268,7 @@ static void init(struct skrfs_parent *parent, const struct skrfs_parent_options 
             .signals = -1,
             .notices = {-1, -1},
             .couriers = {-1, -1},
+            .end_by_ns = SKRFS_NEVER_NS,
             .answer_by_ns = skrfs_now_ns() + ANSWER_NS};
     for (enum skrfs_role role = 0; role < SKRFS_ROLE_COUNT; role++)
         parent->processes[role].start_at_ns = SKRFS_NEVER_NS;

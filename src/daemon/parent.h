@@ -21,6 +21,7 @@ struct skrfs_parent {
     int couriers[2]; /* [0] the keeper's, [1] the courier's: both kept, so that neither sees an end
                       */
     struct process processes[SKRFS_ROLE_COUNT];
+    uint64_t end_by_ns;    /* when a keeper that has lost a helper must have ended; mostly NEVER */
     uint64_t answer_by_ns; /* end of the patience with a mount that begins; NEVER afterwards */
     bool answered;
     bool over;      /* leave the loop */

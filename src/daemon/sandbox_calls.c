@@ -66,7 +66,7 @@ static const struct sandbox_rule every_rules[] = {
         CALL(close),
         CALL(brk),
         CALL(munmap),
-        WHEN(mremap, "moved where the kernel likes", IS(3, MREMAP_MAYMOVE)),
+        WHEN(mremap, "MREMAP_MAYMOVE alone", IS(3, MREMAP_MAYMOVE)),
         WHEN(madvise, "MADV_DONTNEED", IS(2, MADV_DONTNEED)),
         CALL(futex),
         CALL(poll),
@@ -86,7 +86,7 @@ static const struct sandbox_rule every_rules[] = {
                 .own_process = true},
         WHEN(prctl, "PR_SET_NAME", IS(0, PR_SET_NAME)),
         WHEN(prctl, "PR_SET_VMA", IS(0, PR_SET_VMA)),
-        WHEN(prlimit64, "its own limits, to look at", IS(0, 0), NO_POINTER(2)),
+        WHEN(prlimit64, "to look at its own limits", IS(0, 0), NO_POINTER(2)),
 };
 
 /* A pool of threads. The flags of clone3 are in memory, where a filter cannot look: it is said not
@@ -117,24 +117,23 @@ static const struct sandbox_rule secret_rules[] = {
 /* Messages on sockets that are connected: no address, and no descriptor goes with them, since that
  * takes sendmsg and recvmsg. */
 static const struct sandbox_rule message_rules[] = {
-        WHEN(sendto, "no address", NO_POINTER(4), PLAIN_SENDING(3)),
-        WHEN(recvfrom, "no address", NO_POINTER(4)),
+        WHEN(sendto, "to no address", NO_POINTER(4), PLAIN_SENDING(3)),
+        WHEN(recvfrom, "asking for no address", NO_POINTER(4)),
 };
 
 static const struct sandbox_rule keeper_rules[] = {
         CALL(writev),
-        CALL(getuid),
         WHEN(fcntl, "F_DUPFD_CLOEXEC", IS(1, F_DUPFD_CLOEXEC)),
 };
 
 /* Which files these calls reach is Landlock's. */
 static const struct sandbox_rule tee_folder_rules[] = {
-        CALL(openat),
-        CALL(mkdirat),
-        CALL(unlinkat),
+        WHEN(openat, "where its TEE works by a folder, below that"),
+        WHEN(mkdirat, "where its TEE works by a folder, below that"),
+        WHEN(unlinkat, "where its TEE works by a folder, below that"),
 };
 static const struct sandbox_rule tee_device_rules[] = {
-        WHEN(ioctl, "the numbers of its TEE's device"),
+        WHEN(ioctl, "where its TEE works by a device, the numbers of that"),
 };
 
 /* Name resolution, TLS and transfers; which files can be opened, and which TCP ports connected to,
@@ -156,11 +155,11 @@ static const struct sandbox_rule courier_rules[] = {
         WHEN(socket, "NETLINK_ROUTE", IS(0, AF_NETLINK), IS(2, NETLINK_ROUTE)),
         WHEN(socketpair, "AF_UNIX streams", IS(0, AF_UNIX), TYPE(SOCK_STREAM)),
         CALL(connect),
-        WHEN(bind, "a netlink address", IS(2, sizeof(struct sockaddr_nl))),
+        WHEN(bind, "to a netlink address", IS(2, sizeof(struct sockaddr_nl))),
         CALL(getsockname),
         CALL(getpeername),
-        WHEN(sendto, "no address", NO_POINTER(4), PLAIN_SENDING(3)),
-        WHEN(sendto, "a netlink address", IS(5, sizeof(struct sockaddr_nl)), PLAIN_SENDING(3)),
+        WHEN(sendto, "to no address", NO_POINTER(4), PLAIN_SENDING(3)),
+        WHEN(sendto, "to a netlink address", IS(5, sizeof(struct sockaddr_nl)), PLAIN_SENDING(3)),
         WHEN(sendmmsg, "without MSG_FASTOPEN", PLAIN_SENDING(3)),
         CALL(recvfrom),
         CALL(recvmsg),

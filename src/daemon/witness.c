@@ -63,7 +63,8 @@ static bool hear(const struct skrfs_witness *witness, struct testimony *ret) {
             continue;
         if (count <= 0)
             return false;
-        ssize_t len = recv(witness->fd, ret, sizeof(*ret), MSG_DONTWAIT);
+        /* MSG_TRUNC tells the true length: what is longer than a testimony is none. */
+        ssize_t len = recv(witness->fd, ret, sizeof(*ret), MSG_DONTWAIT | MSG_TRUNC);
         if (len <= 0)
             return false;
         if (len == (ssize_t)sizeof(*ret) && ret->number == witness->number)
@@ -122,7 +123,7 @@ int skrfs_witness_serve(int fd, struct skrfs_error *err) {
     struct testimony testimony;
 
     for (;;) {
-        ssize_t len = recv(fd, &question, sizeof(question), 0);
+        ssize_t len = recv(fd, &question, sizeof(question), MSG_TRUNC);
         if (len == 0 || (len < 0 && errno == ECONNRESET))
             return 0;
         if (len < 0 && errno == EINTR)

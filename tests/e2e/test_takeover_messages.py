@@ -10,7 +10,7 @@ import time
 import pytest
 from inside import Inside
 from lab import wait_for
-from takeover import (ANSWER, ATTEST, DEADLINE, HEADER, HELLO, INSPECT, KEY_SHOW, KNOCK, MESSAGE_MAX, PACKET_MAX, RELEASE, Between, InPlaceOf, Reading, hello,
+from takeover import (ANSWER, ATTEST, DEADLINE, HEADER, HELLO, INSPECT, KEY_SHOW, KNOCK, MESSAGE_MAX, PACKET_MAX, RELEASE, Between, InPlaceOf, Reading, hello, keepers_end,
                       packet, pairs_of, parsed)
 
 
@@ -290,7 +290,7 @@ def test_what_a_courier_leaves_behind(world):
 def test_rubbish_from_the_keeper(world):
     """Malformed questions are refused or passed over, and the courier serves on."""
     courier = world.mount.processes()["courier"]
-    sock = world.keepers_end()
+    sock = keepers_end(world.mount, "courier")
     for octets in rubbish(0x1122334455667788):
         sock.send(octets)
     for kind in (ATTEST, INSPECT, RELEASE, KEY_SHOW):

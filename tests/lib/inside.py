@@ -19,7 +19,7 @@ CALLS = {
     "pidfd_send_signal": 424, "io_uring_setup": 425, "pidfd_open": 434, "clone3": 435, "openat2": 437, "pidfd_getfd": 438, "process_madvise": 440,
     "memfd_secret": 447, "sendmmsg": 307, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "readlink": 89, "getdents64": 217, "sched_yield": 24,
     "capset": 126, "setpriority": 141, "sched_setscheduler": 144, "landlock_create_ruleset": 444, "munlock": 150, "mlock": 149, "pkey_mprotect": 329,
-    "rt_sigreturn": 15, "ftruncate": 77, "symlinkat": 266, "renameat2": 316, "fchmodat": 268, "fchownat": 260, "linkat": 265, "mknodat": 259,
+    "rt_sigreturn": 15, "exit_group": 231, "ftruncate": 77, "symlinkat": 266, "renameat2": 316, "fchmodat": 268, "fchownat": 260, "linkat": 265, "mknodat": 259,
 }
 AT_FDCWD = -100
 SEIZE, INTERRUPT, GETREGS, SETREGS, SINGLESTEP, DETACH = 0x4206, 0x4207, 12, 13, 9, 17

@@ -48,6 +48,33 @@ def pairs_of(pid):
     return found
 
 
+def peer_of(inode):
+    """The inode of a local socket's other end (sock_diag(7))."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as asking:
+        body = struct.pack("<BBHIIIII", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, 4, 0xFFFFFFFF, 0xFFFFFFFF)
+        asking.send(struct.pack("<IHHII", 16 + len(body), 20, 1, 1, 0) + body)
+        answer = asking.recv(65536)
+    at = 16 + 16
+    while at + 4 <= len(answer):
+        length, kind = struct.unpack("<HH", answer[at:at + 4])
+        if kind == 2:
+            return struct.unpack("<I", answer[at + 4:at + 8])[0]
+        at += (length + 3) & ~3
+    raise AssertionError(f"socket {inode} has no other end")
+
+
+def keepers_end(mount, role):
+    """A copy of the keeper's socket whose other end is another process's."""
+    pids = mount.processes()
+
+    def inode(pid, number):
+        return int(os.readlink(f"/proc/{pid}/fd/{number}")[8:-1])
+    (theirs,) = pairs_of(pids[role])
+    wanted = peer_of(inode(pids[role], theirs))
+    (number,) = [number for number in pairs_of(pids["keeper"]) if inode(pids["keeper"], number) == wanted]
+    return socket.socket(fileno=take_descriptor(pids["keeper"], number))
+
+
 def take_pair(pid):
     """The socket of a process that has one pair's end."""
     (number,) = pairs_of(pid)
@@ -70,6 +97,8 @@ class InPlaceOf:
         return self
 
     def __exit__(self, *exception):
+        # The flag is the socket's, not the descriptor's.
+        self.sock.setblocking(True)
         self.sock.close()
         if self.back:
             os.kill(self.pid, signal.SIGCONT)
@@ -180,13 +209,6 @@ class World:
         os.kill(old, signal.SIGKILL)
         wait_for("the keeper is back", lambda: self.mount.processes().get("keeper", old) != old)
         assert sorted(os.listdir(self.mount.path / "keys")) == sorted(self.bytes)
-
-    def keepers_end(self):
-        """A copy of the keeper's socket whose other end is the courier's."""
-        parent, keeper = self.mount.process.pid, self.mount.processes()["keeper"]
-        ours = {os.readlink(f"/proc/{parent}/fd/{number}") for number in pairs_of(parent)}
-        (number,) = [number for number in pairs_of(keeper) if os.readlink(f"/proc/{keeper}/fd/{number}") in ours]
-        return socket.socket(fileno=take_descriptor(keeper, number))
 
     def works(self):
         """Every key, released anew by the real courier."""
