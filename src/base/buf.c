@@ -1,6 +1,7 @@
 #include <skrfs/base/buf.h>
 
 #include <openssl/crypto.h>
+#include <skrfs/base/secret.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 void skrfs_wipe(void *data, size_t len) {
     if (data && len)
         OPENSSL_cleanse(data, len);
+    skrfs_registers_wipe();
 }
 
 /* Not realloc: that may leave a copy of the old bytes behind. */

@@ -102,6 +102,7 @@ int skrfs_secret_copy(
     if (skrfs_secret_new(len, &secret, err))
         return -1;
     memcpy(secret->data, data, len);
+    skrfs_registers_wipe();
     *ret_secret = secret;
     return 0;
 }

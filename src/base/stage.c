@@ -49,6 +49,6 @@ const uint8_t *skrfs_stage_fill(struct skrfs_stage *stage, const struct skrfs_se
 }
 
 void skrfs_stage_wipe(struct skrfs_stage *stage) {
-    skrfs_wipe(stage->pages, stage->used);
+    skrfs_wipe(stage->pages, stage->used); /* and the registers through which it was filled */
     stage->used = 0;
 }

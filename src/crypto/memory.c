@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <skrfs/base/secret.h>
 #include <string.h>
 
 /* How many threads may work with private keys at once. The work is arithmetic: more of them than
@@ -115,6 +116,7 @@ struct private_work memory_enter(void) {
 void memory_leave(struct private_work *work) {
     if (!work->entered || --depth > 0)
         return;
+    skrfs_registers_wipe();
     (void)pthread_mutex_lock(&lock);
     workers--;
     (void)pthread_cond_signal(&left);

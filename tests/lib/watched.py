@@ -62,7 +62,12 @@ class Watched:
         self.needles = Needles()
         tee = {"tee": {"kind": "snp" if kind == "sev" else kind, **self.double.tee}} if self.double else {}
         conf = lab.config(self.folder / "c.conf", self.keys, **{**tee, **sections})
-        self.mount = Mount(conf, self.folder / "mnt", *arguments, env=self.environment(), prefix=prefix)
+        try:
+            self.mount = Mount(conf, self.folder / "mnt", *arguments, env=self.environment(), prefix=prefix)
+        except BaseException:
+            if self.double:
+                self.double.stop()
+            raise
         self.secrets, self.held = {}, {}
 
     def environment(self):
@@ -121,6 +126,10 @@ class Watched:
         for descriptor in self.held.values():
             os.close(descriptor)
         self.held = {}
+
+    def settle_processes(self, what):
+        """Like check, for processes that still end some work nobody waits for: it is the rest that counts."""
+        wait_for(f"nothing is left after {what}", lambda: not self.hits(everybody(self.mount).values()))
 
     def settle(self, what):
         wait_for(f"no page is cached after {what}", lambda: not self.cached())

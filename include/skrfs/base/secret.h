@@ -72,6 +72,10 @@ void skrfs_secret_shorten(struct skrfs_secret *secret, size_t len);
 /* Compares in constant time. */
 bool skrfs_secret_equal(const struct skrfs_secret *secret, const void *data, size_t len);
 
+/* Clears this thread's vector registers, in which copying and ciphers leave octets of what they
+ * worked on. skrfs_wipe() does it too. */
+void skrfs_registers_wipe(void);
+
 void skrfs_secret_get_stats(struct skrfs_secret_stats *ret_stats);
 /* "memfd_secret" or "locked memory". */
 const char *skrfs_secret_kind_name(enum skrfs_secret_kind kind);
