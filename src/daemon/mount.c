@@ -102,17 +102,30 @@ static void ready(void *context) {
     sd_notify(0, "READY=1");
 }
 
-static int begin(struct plan *plan, struct skrfs_error *err) {
+/* What was taken back stays so when this process is killed and another comes. */
+static int begin_handed(struct plan *plan, struct skrfs_error *err) {
     struct skrfs_handed *handed = plan->options->handed;
+    const struct skrfs_conf *conf = plan->conf;
+    skrfs_autoclose int fd = -1;
 
-    if (skrfs_ledger_new(plan->conf->key_count, &plan->ledger, err) < 0)
-        return -1;
-    if (handed) {
-        plan->fuse = skrfs_take_fd(&handed->fuse);
-        plan->handover = skrfs_take(handed->handover);
+    plan->fuse = skrfs_take_fd(&handed->fuse);
+    plan->handover = skrfs_take(handed->handover);
+    if (handed->ledger >= 0 && skrfs_ledger_open(handed->ledger, conf->key_count, conf->digest,
+                                       &plan->ledger, err) == 0)
         return 0;
-    }
-    if (skrfs_fs_handover_new(&plan->handover, err) < 0)
+    if (handed->ledger >= 0)
+        skrfs_log_warning("%s: all keys begin anew", err->message);
+    if (skrfs_ledger_create(conf->key_count, conf->digest, &fd, err) < 0 ||
+            skrfs_ledger_open(fd, conf->key_count, conf->digest, &plan->ledger, err) < 0)
+        return -1;
+    return skrfs_service_keep_ledger(fd, err);
+}
+
+static int begin(struct plan *plan, struct skrfs_error *err) {
+    if (plan->options->handed)
+        return begin_handed(plan, err);
+    if (skrfs_ledger_new(plan->conf->key_count, &plan->ledger, err) < 0 ||
+            skrfs_fs_handover_new(&plan->handover, err) < 0)
         return -1;
     return skrfs_fs_mount(
             plan->options->path, plan->options->options, plan->conf->allow_other, &plan->fuse, err);

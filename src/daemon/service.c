@@ -11,12 +11,15 @@
 #include <systemd/sd-daemon.h>
 
 #define NAME "skrfs"
+#define LEDGER "skrfs-ledger"
 #define STORED 2 /* the FUSE device and the handover pages */
 #define PATIENCE_US (UINT64_C(5) * 1000 * 1000)
 
 void skrfs_handed_done(struct skrfs_handed *handed) {
     skrfs_close_p(&handed->fuse);
     handed->fuse = -1;
+    skrfs_close_p(&handed->ledger);
+    handed->ledger = -1;
     skrfs_fs_handover_free(handed->handover);
     handed->handover = NULL;
 }
@@ -34,8 +37,19 @@ static int tell_manager(
     return result < 0 ? skrfs_fail_errno(err, -result, "tell the service manager") : 0;
 }
 
+static int forget_ledger(struct skrfs_error *err) {
+    return tell_manager("FDSTOREREMOVE=1\nFDNAME=" LEDGER, NULL, 0, err);
+}
+
 static int forget_stored(struct skrfs_error *err) {
-    return tell_manager("FDSTOREREMOVE=1\nFDNAME=" NAME, NULL, 0, err);
+    return tell_manager("FDSTOREREMOVE=1\nFDNAME=" NAME, NULL, 0, err) < 0 || forget_ledger(err) < 0
+                   ? -1
+                   : 0;
+}
+
+int skrfs_service_keep_ledger(int fd, struct skrfs_error *err) {
+    return forget_ledger(err) < 0 || tell_manager("FDSTORE=1\nFDNAME=" LEDGER, &fd, 1, err) < 0 ? -1
+                                                                                                : 0;
 }
 
 static int store(int fuse, int pages, struct skrfs_error *err) {
@@ -48,7 +62,7 @@ static int store(int fuse, int pages, struct skrfs_error *err) {
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "the service manager did not take the mount: the unit wants "
                 "FileDescriptorStoreMax=%d and NotifyAccess=exec",
-                STORED);
+                STORED + 1);
     return 0;
 }
 
@@ -90,7 +104,7 @@ int skrfs_service_prepare(const struct skrfs_conf *conf, const struct skrfs_moun
     dev_t below;
     if (manager_look(&unit, err) < 0)
         return -1;
-    if (mounted && unit.stored == STORED)
+    if (mounted && unit.stored >= STORED)
         return 0;
     if (clear(options->path, mounted, unit.stored, &below, err) < 0)
         return -1;
@@ -104,58 +118,56 @@ static bool is_fuse(int fd) {
     return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == device;
 }
 
-/* Takes the descriptors of this name out of those that were inherited; others are closed: no unit
- * of skrfs's hands any. */
-static int sort_out(int count, char **names, int *ret_fuse, int *ret_pages) {
-    int found = 0;
+/* Takes the descriptors that are known by their names out of those that were inherited; others are
+ * closed: no unit of skrfs's hands any. */
+static void sort_out(int count, char **names, int *ret_pages, struct skrfs_handed *handed) {
     for (int i = 0; i < count; i++) {
         int fd = SD_LISTEN_FDS_START + i;
-        int *place = is_fuse(fd) ? ret_fuse : ret_pages;
-        if (strcmp(names[i], NAME) != 0 || *place >= 0) {
+        int *place = NULL;
+        if (strcmp(names[i], LEDGER) == 0)
+            place = &handed->ledger;
+        else if (strcmp(names[i], NAME) == 0)
+            place = is_fuse(fd) ? &handed->fuse : ret_pages;
+        if (place && *place < 0)
+            *place = fd;
+        else
             close(fd);
-            continue;
-        }
-        *place = fd;
-        found++;
     }
-    return found;
 }
 
-static int open_pages(
-        int pages, int fuse, struct skrfs_handed *ret_handed, struct skrfs_error *err) {
-    struct skrfs_handed handed = {.fuse = fuse};
+static int open_pages(int pages, struct skrfs_handed *handed, struct skrfs_error *err) {
     struct stat status;
-    if (fstat(pages, &status) < 0)
-        return skrfs_fail_errno(err, errno, "look at the handover pages");
-    handed.owner = status.st_uid;
-    handed.group = status.st_gid;
-    if (skrfs_fs_handover_open(pages, &handed.handover, &handed.below, err) < 0) {
-        struct skrfs_error ignored;
-        (void)!forget_stored(&ignored);
-        return -1;
-    }
-    *ret_handed = handed;
-    return 0;
-}
-
-int skrfs_service_receive(struct skrfs_handed *ret_handed, struct skrfs_error *err) {
-    skrfs_autoclose int fuse = -1;
-    skrfs_autoclose int pages = -1;
-    char **names = NULL;
-    int count = sd_listen_fds_with_names(1, &names);
-    int found = count > 0 ? sort_out(count, names, &fuse, &pages) : 0;
-    for (int i = 0; names && names[i]; i++)
-        free(names[i]);
-    free(names);
-    if (count < 0)
-        return skrfs_fail_errno(err, -count, "take what the service manager keeps");
-    if (found != STORED)
+    struct skrfs_error ignored;
+    if (pages < 0 || handed->fuse < 0)
         return skrfs_fail(err, SKRFS_CLASS_CONFIG,
                 "the service manager keeps no mount to serve: 'skrfs mount --service prepare' "
                 "makes one");
-    if (open_pages(pages, fuse, ret_handed, err) < 0)
+    if (fstat(pages, &status) < 0)
+        return skrfs_fail_errno(err, errno, "look at the handover pages");
+    handed->owner = status.st_uid;
+    handed->group = status.st_gid;
+    if (skrfs_fs_handover_open(pages, &handed->handover, &handed->below, err) == 0)
+        return 0;
+    (void)!forget_stored(&ignored);
+    return -1;
+}
+
+int skrfs_service_receive(struct skrfs_handed *ret_handed, struct skrfs_error *err) {
+    struct skrfs_handed handed = {.fuse = -1, .ledger = -1};
+    skrfs_autoclose int pages = -1;
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+    if (count < 0)
+        return skrfs_fail_errno(err, -count, "take what the service manager keeps");
+    sort_out(count, names, &pages, &handed);
+    for (int i = 0; names && names[i]; i++)
+        free(names[i]);
+    free(names);
+    if (open_pages(pages, &handed, err) < 0) {
+        skrfs_handed_done(&handed);
         return -1;
-    (void)skrfs_take_fd(&fuse);
+    }
+    *ret_handed = handed;
     return 0;
 }
 
@@ -175,7 +187,9 @@ int skrfs_service_finish(const char *path, struct skrfs_error *err) {
     struct skrfs_error why;
     if (manager_look(&unit, &why) < 0)
         skrfs_log_warning("%s; unmounting", why.message);
-    if (unit.is_restarted || (was_killed() && !unit.is_stopped))
+    if (unit.is_restarted)
+        return forget_ledger(err);
+    if (was_killed() && !unit.is_stopped)
         return 0;
     if (!unit.stored && is_served(path))
         return 0; /* somebody else's */

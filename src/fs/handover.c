@@ -1,9 +1,9 @@
 #include "internal.h"
 
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <skrfs/base/cleanup.h>
 #include <skrfs/base/log.h>
+#include <skrfs/base/shared.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,10 +13,6 @@
 #define HAS_RESEND (UINT64_C(1) << 39)
 
 #define INIT_MAX 512
-
-/* Linux 6.3: include/uapi/linux/memfd.h. */
-#define NOEXEC_SEAL 0x0008U
-#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /* Of the layout below: a parent of another version must not read it. */
 #define LAYOUT UINT64_C(0x736b726673480001)
@@ -41,25 +37,18 @@ struct skrfs_fs_handover {
 };
 
 static int map(int fd, struct skrfs_fs_handover **ret_handover, struct skrfs_error *err) {
-    struct skrfs_fs_handover *handover =
-            mmap(NULL, sizeof *handover, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (handover == MAP_FAILED)
-        return skrfs_fail_errno(err, errno, "map the handover pages");
-    *ret_handover = handover;
+    void *memory;
+    if (skrfs_shared_map(fd, sizeof **ret_handover, &memory, err))
+        return skrfs_wrap(err, "the handover pages");
+    *ret_handover = memory;
     return 0;
 }
 
-/* Without a seal against shrinking, whoever holds the descriptor could have every process that maps
- * it die of SIGBUS. */
 int skrfs_fs_handover_create(dev_t below, int *ret_fd, struct skrfs_error *err) {
-    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     struct skrfs_fs_handover *handover;
-    skrfs_autoclose int fd = memfd_create("skrfs-handover", flags | NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("skrfs-handover", flags);
-    if (fd < 0 || ftruncate(fd, sizeof *handover) || fcntl(fd, F_ADD_SEALS, SIZE_SEALS))
-        return skrfs_fail_errno(err, errno, "make the handover pages");
-    if (map(fd, &handover, err))
+    skrfs_autoclose int fd = -1;
+    if (skrfs_shared_create("skrfs-handover", sizeof *handover, &fd, err) ||
+            map(fd, &handover, err))
         return -1;
     handover->layout = LAYOUT;
     handover->below = below;
@@ -71,13 +60,6 @@ int skrfs_fs_handover_create(dev_t below, int *ret_fd, struct skrfs_error *err) 
 int skrfs_fs_handover_open(int fd, struct skrfs_fs_handover **ret_handover, dev_t *ret_below,
         struct skrfs_error *err) {
     SKRFS_CLEANUP(skrfs_fs_handover_free_p) struct skrfs_fs_handover *handover = NULL;
-    struct stat attr;
-    if (fstat(fd, &attr))
-        return skrfs_fail_errno(err, errno, "look at the handover pages");
-    if (!S_ISREG(attr.st_mode) || attr.st_size != (off_t)sizeof *handover ||
-            (fcntl(fd, F_GET_SEALS) & SIZE_SEALS) != SIZE_SEALS)
-        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
-                "the handover pages are not this version's: the mount has to be made anew");
     if (map(fd, &handover, err))
         return -1;
     if (handover->layout != LAYOUT)

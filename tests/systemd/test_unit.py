@@ -213,7 +213,7 @@ def test_the_parent_is_killed(unit):
     assert unit.mounts() == mounted
     assert unit.main() not in (0, before)
     assert int(unit.show("NRestarts")) == restarts + 1
-    assert unit.show("NFileDescriptorStore") == "2"
+    assert unit.show("NFileDescriptorStore") == "3"
 
 
 def test_restart_keeps_the_mount(unit):
@@ -259,6 +259,21 @@ def test_a_reader_waits_over_it(unit, emptied, how):
     else:
         unit.run("kill", "-KILL", unit.main())
     assert reader.communicate(timeout=30)[0] == PEM
+
+
+def test_a_crash_gives_nothing_back(unit):
+    """A key that was read as often as it may be stays taken back until an operator does something."""
+    unit.configure(web="owner = daemon\nreads = 1\n")
+    unit.systemctl("restart", UNIT)
+    assert unit.read("web", "daemon") == PEM
+    assert "Key has been revoked" in unit.read("web", "daemon")
+    unit.end_process(unit.main())
+    assert "Key has been revoked" in unit.read("web", "daemon")
+    unit.run("skrfs", "renew", "web")
+    assert unit.read("web", "daemon") == PEM
+    assert "Key has been revoked" in unit.read("web", "daemon")
+    unit.systemctl("restart", UNIT)
+    assert unit.read("web", "daemon") == PEM
 
 
 def test_stop_leaves_nothing(unit):

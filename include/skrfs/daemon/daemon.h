@@ -13,11 +13,13 @@
 #include <skrfs/conf/conf.h>
 
 /* A mount that somebody else made and holds: a service manager, whose service may only serve it.
- * systemd keeps the descriptors in the unit's store (FileDescriptorStoreMax=, sd_pid_notify(3)),
- * both by the name "skrfs", over the service's restarts. */
+ * systemd keeps the descriptors of the FUSE device and of the handover pages in the unit's store
+ * (FileDescriptorStoreMax=3, sd_pid_notify(3)), both by the name "skrfs", over the service's
+ * restarts. */
 struct skrfs_handed {
     int fuse;
     struct skrfs_fs_handover *handover;
+    int ledger;  /* of the service's earlier process, by the name "skrfs-ledger"; -1: none */
     dev_t below; /* device of the mount point before it was mounted over */
     uid_t owner; /* who mounted */
     gid_t group;
@@ -56,6 +58,9 @@ int skrfs_service_prepare(const struct skrfs_conf *conf, const struct skrfs_moun
         bool mounted, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_service_receive(
         struct skrfs_handed *ret_handed, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Has the store keep a ledger instead of the one that it has, for a process that takes over from
+ * this one; an operator's restart begins a new one, as a new mount does. */
+int skrfs_service_keep_ledger(int fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_service_finish(const char *path, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Not dumpable, no core file, dies with its parent, no new privileges, no capabilities but those in

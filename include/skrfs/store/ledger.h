@@ -20,6 +20,14 @@ enum skrfs_gone {
 /* Every key untouched; time runs from now. */
 int skrfs_ledger_new(size_t key_count, struct skrfs_ledger **ret_ledger,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same as a file without a name (memfd) for a process that comes after this one, of the same
+ * configuration: `digest` is the configuration's (64 characters). */
+int skrfs_ledger_create(size_t key_count, const char *digest, int *ret_fd,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Maps it; `fd` stays the caller's. CONFIG when it is none, or of another configuration or version
+ * of skrfs. */
+int skrfs_ledger_open(int fd, size_t key_count, const char *digest,
+        struct skrfs_ledger **ret_ledger, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* The calling process's mapping alone. NULL is allowed. */
 void skrfs_ledger_free(struct skrfs_ledger *ledger);
 SKRFS_DEFINE_CLEANUP(struct skrfs_ledger, skrfs_ledger_free)

@@ -197,6 +197,34 @@ static void test_ledger_outlives_its_writer(void **state) {
     skrfs_ledger_free(NULL);
 }
 
+static void test_ledger_is_handed_on(void **state) {
+    static const char digest[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    static const char other[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b856";
+    struct skrfs_ledger *ledger, *next = NULL;
+    struct skrfs_error err;
+    int64_t since_s;
+    int fd = -1;
+    (void)state;
+    assert_ok(skrfs_ledger_create(2, digest, &fd, &err), err);
+    assert_ok(skrfs_ledger_open(fd, 2, digest, &ledger, &err), err);
+    skrfs_ledger_set_gone(ledger, 1, SKRFS_GONE_READS, 99);
+    skrfs_ledger_free(ledger);
+    assert_ok(skrfs_ledger_open(fd, 2, digest, &next, &err), err);
+    assert_int_equal(skrfs_ledger_gone(next, 1, &since_s), SKRFS_GONE_READS);
+    assert_int_equal(since_s, 99);
+    skrfs_ledger_free(next);
+    next = NULL;
+    assert_fails(skrfs_ledger_open(fd, 2, other, &next, &err), err, SKRFS_CLASS_CONFIG,
+            "another configuration's");
+    assert_fails(skrfs_ledger_open(fd, 3, digest, &next, &err), err, SKRFS_CLASS_CONFIG,
+            "something else");
+    assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+    assert_fails(skrfs_ledger_open(fd, 2, digest, &next, &err), err, SKRFS_CLASS_CONFIG,
+            "another configuration's or version's");
+    assert_null(next);
+    close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_bytes_are_asked_of_the_store),
@@ -205,6 +233,7 @@ int main(void) {
             cmocka_unit_test(test_a_reason_without_refusal),
             cmocka_unit_test(test_taken_back_during_fetch),
             cmocka_unit_test(test_ledger_outlives_its_writer),
+            cmocka_unit_test(test_ledger_is_handed_on),
     };
     return cmocka_run_group_tests_name("keys taken back", tests, NULL, NULL);
 }
