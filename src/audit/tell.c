@@ -56,16 +56,22 @@ static int tell_end(
     return repeated > 0 ? skrfs_buf_printf(out, err, " (%lld times more)", (long long)repeated) : 0;
 }
 
+static int tell_release_number(
+        const struct skrfs_json *record, struct skrfs_buf *out, struct skrfs_error *err) {
+    int64_t release = audit_number(record, "release");
+
+    return release > 0 ? skrfs_buf_printf(out, err, ", release %lld", (long long)release) : 0;
+}
+
 static int tell_decision(const struct skrfs_json *record, const char *verb, struct skrfs_buf *out,
         struct skrfs_error *err) {
     bool refused = strcmp(audit_text(record, "verdict"), "refused") == 0;
-    int64_t release = audit_number(record, "release");
 
     if (skrfs_buf_printf(out, err, "%s %s%s", what(record), refused ? "not " : "", verb) < 0 ||
             tell_who(record, refused ? " for " : " by ", out, err) < 0 ||
             tell_text(out, ", version ", audit_text(record, "version"), err) < 0)
         return -1;
-    if (release > 0 && skrfs_buf_printf(out, err, ", release %lld", (long long)release) < 0)
+    if (tell_release_number(record, out, err) < 0)
         return -1;
     return tell_end(record, out, err);
 }
@@ -77,8 +83,7 @@ static int tell_release(
     if (skrfs_buf_printf(out, err, "%s %sreleased by %s", audit_text(record, "key"),
                 failed ? "not " : "", audit_text(record, "vault")) < 0 ||
             tell_text(out, ", version ", audit_text(record, "version"), err) < 0 ||
-            skrfs_buf_printf(
-                    out, err, ", release %lld", (long long)audit_number(record, "release")) < 0 ||
+            tell_release_number(record, out, err) < 0 ||
             tell_text(out, ", ", audit_text(record, "tee"), err) < 0 ||
             tell_text(out, " measured ", audit_text(record, "measurement"), err) < 0)
         return -1;

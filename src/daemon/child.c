@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 
 static const char *const role_names[SKRFS_ROLE_COUNT] = {
-        "keeper", "courier", "witness", "relay", "probe"};
+        "keeper", "courier", "witness", "relay", "scribe", "probe"};
 
 const char *skrfs_role_name(enum skrfs_role role) {
     return role < SKRFS_ROLE_COUNT ? role_names[role] : "unknown";
@@ -69,7 +69,8 @@ static void forget_standard(void) {
 
 /* Closes what lies between the child's own descriptors and above them. */
 static void close_others(const struct skrfs_child *child) {
-    int own[] = {2, child->fuse, child->courier, child->witness, child->relay, child->notices};
+    int own[] = {2, child->fuse, child->courier, child->witness, child->relay, child->scribe,
+            child->notices};
     size_t count = SKRFS_ARRAY_LEN(own);
 
     qsort(own, count, sizeof(own[0]), compare_fds);

@@ -11,6 +11,7 @@ struct keeper {
     struct skrfs_keyside keyside;
     struct skrfs_courier *courier;
     struct skrfs_witness *witness;
+    struct skrfs_recorder *recorder; /* NULL: there is no audit */
     struct skrfs_store_key *store_keys;
     struct skrfs_store *store;
     struct skrfs_fs_key *fs_keys;
@@ -91,10 +92,28 @@ static int make_fs(struct keeper *keeper, struct skrfs_error *err) {
             .report = skrfs_report,
             .report_context = &keeper->reporter,
             .ledger = keeper->child->ledger,
+            .audit = keeper->recorder ? skrfs_recorder_event : NULL,
+            .audit_context = keeper->recorder,
+            .audit_who = true,
             .owner = keeper->conf->owner,
             .lab = conf->lab_dir != NULL};
     return skrfs_fs_new(
             &keeper->fs_options, keeper->child->fuse, keeper->child->handover, &keeper->fs, err);
+}
+
+static int make_recorder(struct keeper *keeper, struct skrfs_error *err) {
+    const struct skrfs_recorder_options options = {.fd = keeper->child->scribe,
+            .conf = keeper->conf,
+            .journal = keeper->child->journal,
+            .boot_id = keeper->child->boot_id};
+
+    if (options.fd < 0)
+        return 0;
+    if (skrfs_recorder_new(&options, &keeper->recorder, err) < 0)
+        return -1;
+    keeper->keyside.tried = skrfs_recorder_tried;
+    keeper->keyside.tried_context = keeper->recorder;
+    return 0;
 }
 
 static int start(struct keeper *keeper, struct skrfs_error *err) {
@@ -102,10 +121,12 @@ static int start(struct keeper *keeper, struct skrfs_error *err) {
             skrfs_courier_remote(keeper->child->courier, &keeper->courier, err) < 0)
         return -1;
     skrfs_keyside_start(&keeper->keyside, keeper->courier);
-    if (make_store(keeper, err) < 0)
+    if (make_recorder(keeper, err) < 0 || make_store(keeper, err) < 0)
         return -1;
-    keeper->reporter = (struct skrfs_reporter){
-            .conf = keeper->conf, .store = keeper->store, .since_s = skrfs_wall_s()};
+    keeper->reporter = (struct skrfs_reporter){.conf = keeper->conf,
+            .store = keeper->store,
+            .recorder = keeper->recorder,
+            .since_s = skrfs_wall_s()};
     if (make_fs(keeper, err) < 0)
         return -1;
     keeper->reporter.fs = keeper->fs;
@@ -117,6 +138,7 @@ static void finish(struct keeper *keeper) {
         skrfs_fs_free(keeper->fs);
     if (keeper->store)
         skrfs_store_free(keeper->store);
+    skrfs_recorder_free(keeper->recorder);
     if (keeper->courier)
         skrfs_courier_close(keeper->courier);
     if (keeper->keyside.conf)

@@ -75,6 +75,19 @@ static int allow_tree(int ruleset, const char *path, struct skrfs_error *err) {
     return 0;
 }
 
+/* The audit's file is put aside by new names, and begun anew. */
+static int allow_logs(int ruleset, const char *path, struct skrfs_error *err) {
+    const uint64_t rights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                            LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+    skrfs_autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return skrfs_fail_errno(err, errno, "open %s for the sandbox", path);
+    if (add_rule(ruleset, fd, rights | FS_TRUNCATE) == 0 || add_rule(ruleset, fd, rights) == 0)
+        return 0;
+    return skrfs_fail_errno(err, errno, "allow %s in the sandbox", path);
+}
+
 static int allow_port(int ruleset, uint16_t port, struct skrfs_error *err) {
     struct net_port rule = {.allowed = NET_CONNECT_TCP, .port = port};
 
@@ -89,6 +102,8 @@ static int restrict_self(
         if (allow_path(ruleset, leave->readable[i].path, err) < 0)
             return -1;
     if (leave->tree && allow_tree(ruleset, leave->tree, err) < 0)
+        return -1;
+    if (leave->logs && allow_logs(ruleset, leave->logs, err) < 0)
         return -1;
     for (size_t i = 0; net && i < leave->port_count; i++)
         if (allow_port(ruleset, leave->ports[i], err) < 0)

@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <skrfs/base/clock.h>
+#include <skrfs/base/file.h>
 #include <skrfs/base/log.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -116,6 +118,7 @@ static void child_ended(struct skrfs_parent *parent, enum skrfs_role role, int s
         keeper_ended(parent, status);
         break;
     case SKRFS_ROLE_COURIER:
+    case SKRFS_ROLE_SCRIBE:
         log_death(role, status, schedule(&parent->processes[role]));
         break;
     case SKRFS_ROLE_PROBE:
@@ -146,10 +149,13 @@ static void hear_signals(struct skrfs_parent *parent) {
     }
 }
 
-static void keeper_ready(struct skrfs_parent *parent) {
+/* The mount answers when its keeper does, and when what it gives can be recorded. */
+static void look_at_mount(struct skrfs_parent *parent) {
     struct skrfs_error err;
 
-    if (parent->answered || parent->processes[SKRFS_ROLE_PROBE].pid > 0)
+    if (parent->answered || !parent->keeper_ready ||
+            (!parent->scribe_ready && parent->scribes[0] >= 0) ||
+            parent->processes[SKRFS_ROLE_PROBE].pid > 0)
         return;
     if (skrfs_spawn_probe(parent, &err) < 0)
         give_up(parent, &err);
@@ -164,8 +170,10 @@ static void hear_notices(struct skrfs_parent *parent) {
         notice.err.message[sizeof(notice.err.message) - 1] = 0;
         if (notice.err.kind >= SKRFS_CLASS_COUNT)
             notice.err.kind = SKRFS_CLASS_BUG;
-        if (notice.ready && notice.role == SKRFS_ROLE_KEEPER)
-            keeper_ready(parent);
+        parent->keeper_ready |= notice.ready && notice.role == SKRFS_ROLE_KEEPER;
+        parent->scribe_ready |= notice.ready && notice.role == SKRFS_ROLE_SCRIBE;
+        if (notice.ready)
+            look_at_mount(parent);
         else if (!notice.ready && !parent->answered)
             give_up(parent, &notice.err);
     }
@@ -174,6 +182,7 @@ static void hear_notices(struct skrfs_parent *parent) {
 static void start_due(struct skrfs_parent *parent) {
     struct process *keeper = &parent->processes[SKRFS_ROLE_KEEPER];
     struct process *courier = &parent->processes[SKRFS_ROLE_COURIER];
+    struct process *scribe = &parent->processes[SKRFS_ROLE_SCRIBE];
     uint64_t now = skrfs_now_ns();
     struct skrfs_error err;
 
@@ -192,6 +201,10 @@ static void start_due(struct skrfs_parent *parent) {
         skrfs_log_warning("the keeper has lost a process that it needs: ending it");
         if (parent->processes[SKRFS_ROLE_KEEPER].pid > 0)
             kill(parent->processes[SKRFS_ROLE_KEEPER].pid, SIGKILL);
+    }
+    if (scribe->start_at_ns <= now && skrfs_spawn_scribe(parent, &err) < 0) {
+        skrfs_log_error("%s", err.message);
+        schedule(scribe);
     }
     if (parent->answer_by_ns <= now) {
         skrfs_fail(&err, SKRFS_CLASS_TIMEOUT, "the new mount %s does not answer",
@@ -241,6 +254,36 @@ static void stop(struct skrfs_parent *parent) {
     skrfs_processes_end(parent, parent->failed || handed ? 0 : KEEPER_GRACE_NS);
 }
 
+/* In a service the machine's identifier of the boot is read as anybody reads it. */
+static void read_boot_id(char out[37]) {
+    skrfs_autobuf text = SKRFS_BUF(64);
+    struct skrfs_error ignored;
+
+    if (skrfs_file_read("/proc/sys/kernel/random/boot_id", &text, &ignored) == 0 && text.len >= 36)
+        (void)snprintf(out, 37, "%.36s", skrfs_buf_text(&text));
+}
+
+static int open_audit(struct skrfs_parent *parent, struct skrfs_error *err) {
+    const struct skrfs_conf *conf = parent->options->conf;
+    const int type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+    parent->journal = skrfs_audit_journal(conf);
+    if (!parent->journal && !conf->audit.file) {
+        if (!conf->audit.required)
+            return 0;
+        return skrfs_fail(err, SKRFS_CLASS_CONFIG,
+                "[audit] required: there is no journald here (%s), and no 'file' is given",
+                SKRFS_JOURNAL_SOCKET);
+    }
+    read_boot_id(parent->boot_id);
+    if (skrfs_scribe_page_new(&parent->page, err) < 0)
+        return -1;
+    if (socketpair(AF_UNIX, type, 0, parent->scribes) < 0)
+        return skrfs_fail_errno(err, errno, "make the scribe's socket pair");
+    parent->processes[SKRFS_ROLE_SCRIBE].start_at_ns = 0;
+    return 0;
+}
+
 static int open_all(struct skrfs_parent *parent, const sigset_t *mine, struct skrfs_error *err) {
     parent->signals = signalfd(-1, mine, SFD_NONBLOCK | SFD_CLOEXEC);
     if (parent->signals < 0)
@@ -249,7 +292,7 @@ static int open_all(struct skrfs_parent *parent, const sigset_t *mine, struct sk
         return skrfs_fail_errno(err, errno, "make a pipe");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, parent->couriers) < 0)
         return skrfs_fail_errno(err, errno, "make the courier's socket pair");
-    return 0;
+    return open_audit(parent, err);
 }
 
 static void close_all(struct skrfs_parent *parent) {
@@ -257,7 +300,9 @@ static void close_all(struct skrfs_parent *parent) {
     for (unsigned i = 0; i < 2; i++) {
         skrfs_close_p(&parent->notices[i]);
         skrfs_close_p(&parent->couriers[i]);
+        skrfs_close_p(&parent->scribes[i]);
     }
+    skrfs_scribe_page_free(parent->page);
 }
 
 static void init(struct skrfs_parent *parent, const struct skrfs_parent_options *options,
@@ -269,6 +314,7 @@ static void init(struct skrfs_parent *parent, const struct skrfs_parent_options 
             .notices = {-1, -1},
             .couriers = {-1, -1},
             .end_by_ns = SKRFS_NEVER_NS,
+            .scribes = {-1, -1},
             .answer_by_ns = skrfs_now_ns() + ANSWER_NS};
     for (enum skrfs_role role = 0; role < SKRFS_ROLE_COUNT; role++)
         parent->processes[role].start_at_ns = SKRFS_NEVER_NS;

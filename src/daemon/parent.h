@@ -20,9 +20,14 @@ struct skrfs_parent {
     int notices[2];
     int couriers[2]; /* [0] the keeper's, [1] the courier's: both kept, so that neither sees an end
                       */
+    int scribes[2];  /* likewise; -1: there is no audit */
+    struct skrfs_scribe_page *page;
+    bool journal;
+    char boot_id[37];
     struct process processes[SKRFS_ROLE_COUNT];
     uint64_t end_by_ns;    /* when a keeper that has lost a helper must have ended; mostly NEVER */
     uint64_t answer_by_ns; /* end of the patience with a mount that begins; NEVER afterwards */
+    bool keeper_ready, scribe_ready; /* once */
     bool answered;
     bool over;      /* leave the loop */
     bool unmounted; /* by somebody else */
@@ -34,6 +39,7 @@ struct skrfs_parent {
  * the probe. */
 int skrfs_spawn_keeper_set(struct skrfs_parent *parent, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_spawn_courier(struct skrfs_parent *parent, struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_spawn_scribe(struct skrfs_parent *parent, struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_spawn_probe(struct skrfs_parent *parent, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Kills and reaps at once. */
 void skrfs_process_end(struct skrfs_parent *parent, enum skrfs_role role);

@@ -91,6 +91,17 @@ static int keys_json(const struct skrfs_reporter *reporter, struct skrfs_json **
     return 0;
 }
 
+static int add_audit(
+        const struct skrfs_reporter *reporter, struct skrfs_json *root, struct skrfs_error *err) {
+    struct skrfs_json *audit;
+
+    if (!reporter->recorder)
+        return 0;
+    if (skrfs_recorder_status(reporter->recorder, &audit, err) < 0)
+        return -1;
+    return skrfs_json_set(root, "audit", audit, err);
+}
+
 int skrfs_report_status(
         const struct skrfs_reporter *reporter, struct skrfs_buf *out, struct skrfs_error *err) {
     skrfs_autojson *memory = NULL, *keys = NULL, *root = NULL;
@@ -101,7 +112,8 @@ int skrfs_report_status(
         return -1;
     if (skrfs_json_pack(&root, err, "{s:s, s:s?, s:s, s:s, s:o, s:o}", "version", SKRFS_VERSION,
                 "lab", reporter->conf->lab_dir, "health", skrfs_report_health(reporter), "since",
-                since, "memory", skrfs_take(memory), "keys", skrfs_take(keys)) < 0)
+                since, "memory", skrfs_take(memory), "keys", skrfs_take(keys)) < 0 ||
+            add_audit(reporter, root, err) < 0)
         return -1;
     if (skrfs_json_print(root, true, out, err) < 0)
         return -1;
@@ -186,6 +198,13 @@ int skrfs_report_why(const struct skrfs_reporter *reporter, size_t key, struct s
     return print_steps(reporter, key, out, err);
 }
 
+static int report_receipt(const struct skrfs_reporter *reporter, size_t key, struct skrfs_buf *out,
+        struct skrfs_error *err) {
+    if (!reporter->recorder)
+        return skrfs_fail(err, SKRFS_CLASS_NOT_FOUND, "this mount has no audit");
+    return skrfs_recorder_receipt(reporter->recorder, key, out, err);
+}
+
 int skrfs_report(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err) {
     const struct skrfs_reporter *reporter = context;
@@ -197,6 +216,8 @@ int skrfs_report(void *context, enum skrfs_fs_report which, size_t key, struct s
         return skrfs_report_status(reporter, out, err);
     case SKRFS_REPORT_METRICS:
         return skrfs_report_metrics(reporter, out, err);
+    case SKRFS_REPORT_RECEIPT:
+        return report_receipt(reporter, key, out, err);
     case SKRFS_REPORT_WHY:
         return skrfs_report_why(reporter, key, out, err);
     default:

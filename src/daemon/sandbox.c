@@ -125,6 +125,18 @@ int skrfs_sandbox_relay(const struct skrfs_sandbox_path *paths, size_t count, co
     return filter_load(filter, result, err);
 }
 
+int skrfs_sandbox_scribe(const char *folder, struct skrfs_error *err) {
+    const struct skrfs_landlock leave = {.logs = folder};
+    int result;
+
+    if (skrfs_landlock_close(&leave, err) < 0)
+        return -1;
+    scmp_filter_ctx filter = filter_of(SKRFS_ROLE_SCRIBE, &result);
+    if (result == 0 && folder)
+        result = allow(filter, &sandbox_scribe_folder);
+    return filter_load(filter, result, err);
+}
+
 int skrfs_sandbox_parent(struct skrfs_error *err) {
     int result;
     scmp_filter_ctx filter = filter_new(SCMP_ACT_ALLOW, &result);
@@ -163,6 +175,8 @@ void skrfs_sandbox_tell(enum skrfs_role role, skrfs_sandbox_tell_fn *tell, void 
         take(&told, &sandbox_tee_folder);
         take(&told, &sandbox_tee_device);
     }
+    if (role == SKRFS_ROLE_SCRIBE)
+        take(&told, &sandbox_scribe_folder);
     if (role == SKRFS_ROLE_COUNT)
         take(&told, &sandbox_parent_denied);
     qsort(told.rules, told.count, sizeof(told.rules[0]), by_name);

@@ -23,6 +23,8 @@ struct sandbox_list {
 const struct sandbox_list *sandbox_lists(enum skrfs_role role);
 /* What a keeper may in addition: by a folder, and by the numbers of its TEE's device. */
 extern const struct sandbox_list sandbox_tee_folder, sandbox_tee_device;
+/* What a scribe may in addition when it puts its file aside. */
+extern const struct sandbox_list sandbox_scribe_folder;
 /* What the parent, and with it all others, may not: everything else is its children's business. */
 extern const struct sandbox_list sandbox_parent_denied;
 /* In builds with sanitizers alone, whose runtimes want more; not told to readers of the lists. */
@@ -35,6 +37,7 @@ struct skrfs_landlock {
     const struct skrfs_sandbox_path *readable;
     size_t count;
     const char *tree; /* below it everything but execution may be done; NULL: none */
+    const char *logs; /* in it files may be made, renamed, read and written; NULL: none */
 };
 /* Landlock around this thread and those it starts. */
 int skrfs_landlock_close(

@@ -201,6 +201,27 @@ static const struct sandbox_rule relay_rules[] = {
         WHEN(fcntl, "F_SETFL without O_ASYNC", IS(1, F_SETFL), HAS(2, O_ASYNC, 0)),
 };
 
+/* A file that is open, and journald's socket: the library asks for one when the first entry goes.
+ */
+static const struct sandbox_rule scribe_rules[] = {
+        CALL(pread64),
+        CALL(fstat),
+        CALL(newfstatat),
+        CALL(ftruncate),
+        CALL(fdatasync),
+        CALL(access),
+        WHEN(mmap, "not PROT_EXEC", HAS(2, PROT_EXEC, 0)),
+        WHEN(socket, "AF_UNIX datagrams", IS(0, AF_UNIX), TYPE(SOCK_DGRAM), IS(2, 0)),
+        WHEN(sendmsg, "without MSG_OOB", PLAIN_SENDING(2)),
+};
+/* Which files these calls reach is Landlock's. */
+static const struct sandbox_rule scribe_folder_rules[] = {
+        CALL(openat),
+        CALL(rename),
+        CALL(fchmod),
+        CALL(flock),
+};
+
 /* The parent has to start processes that do other things, and a filter is inherited: nothing of
  * this is any of theirs. */
 static const struct sandbox_rule parent_denied_rules[] = {
@@ -279,6 +300,7 @@ static const struct sandbox_rule sanitizer_rules[] = {
 
 const struct sandbox_list sandbox_tee_folder = LIST(tee_folder_rules);
 const struct sandbox_list sandbox_tee_device = LIST(tee_device_rules);
+const struct sandbox_list sandbox_scribe_folder = LIST(scribe_folder_rules);
 const struct sandbox_list sandbox_parent_denied = LIST(parent_denied_rules);
 const struct sandbox_list sandbox_sanitizers = LIST(sanitizer_rules);
 
@@ -290,11 +312,14 @@ const struct sandbox_list *sandbox_lists(enum skrfs_role role) {
                                      witness[] = {LIST(every_rules), LIST(message_rules),
                                              LIST(witness_rules), END},
                                      relay[] = {LIST(every_rules), LIST(message_rules),
-                                             LIST(relay_rules), END};
+                                             LIST(relay_rules), END},
+                                     scribe[] = {LIST(every_rules), LIST(message_rules),
+                                             LIST(scribe_rules), END};
     static const struct sandbox_list *const all[SKRFS_ROLE_COUNT] = {[SKRFS_ROLE_KEEPER] = keeper,
             [SKRFS_ROLE_COURIER] = courier,
             [SKRFS_ROLE_WITNESS] = witness,
-            [SKRFS_ROLE_RELAY] = relay};
+            [SKRFS_ROLE_RELAY] = relay,
+            [SKRFS_ROLE_SCRIBE] = scribe};
 
     return role < SKRFS_ROLE_COUNT ? all[role] : NULL;
 }

@@ -4,6 +4,7 @@
 #include <skrfs/base/clock.h>
 #include <skrfs/base/log.h>
 #include <skrfs/tpm/relay.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,7 +15,7 @@
 typedef int child_main(const struct skrfs_child *child);
 
 static struct skrfs_child belongings(const struct skrfs_parent *parent) {
-    return (struct skrfs_child){.conf = parent->options->conf,
+    struct skrfs_child child = {.conf = parent->options->conf,
             .path = parent->options->mount->path,
             .parent = getpid(),
             .host = parent->options->mount->handed ? 1 : 0,
@@ -24,7 +25,11 @@ static struct skrfs_child belongings(const struct skrfs_parent *parent) {
             .courier = -1,
             .witness = -1,
             .relay = -1,
+            .scribe = -1,
+            .journal = parent->journal,
             .notices = parent->notices[1]};
+    memcpy(child.boot_id, parent->boot_id, sizeof(child.boot_id));
+    return child;
 }
 
 /* The parent has one thread, so that a child may do everything after the fork. */
@@ -43,6 +48,8 @@ static int spawn(struct skrfs_parent *parent, enum skrfs_role role, const struct
             skrfs_network_forget(child->network);
         if (role != SKRFS_ROLE_KEEPER)
             skrfs_ledger_free(parent->options->ledger);
+        if (role != SKRFS_ROLE_SCRIBE)
+            skrfs_scribe_page_free(parent->page);
         _exit(run(child));
     }
     process->pid = pid;
@@ -71,6 +78,7 @@ static int spawn_with(struct skrfs_parent *parent, const int witness[2], const i
     keeper.courier = parent->couriers[0];
     keeper.witness = witness[0];
     keeper.relay = relay[0];
+    keeper.scribe = parent->scribes[0];
     return spawn(parent, SKRFS_ROLE_KEEPER, &keeper, skrfs_keeper_main, err);
 }
 
@@ -97,6 +105,14 @@ int skrfs_spawn_courier(struct skrfs_parent *parent, struct skrfs_error *err) {
 
     child.courier = parent->couriers[1];
     return spawn(parent, SKRFS_ROLE_COURIER, &child, skrfs_courier_main, err);
+}
+
+int skrfs_spawn_scribe(struct skrfs_parent *parent, struct skrfs_error *err) {
+    struct skrfs_child child = belongings(parent);
+
+    child.scribe = parent->scribes[1];
+    child.page = parent->page;
+    return spawn(parent, SKRFS_ROLE_SCRIBE, &child, skrfs_scribe_main, err);
 }
 
 static dev_t below; /* of the parent; read in its child alone */
@@ -150,14 +166,18 @@ static void wait_for(struct skrfs_parent *parent, enum skrfs_role first, enum sk
         ;
 }
 
-void skrfs_processes_end(struct skrfs_parent *parent, uint64_t keeper_grace_ns) {
-    const enum skrfs_role last = SKRFS_ROLE_COUNT - 1;
-
-    wait_for(parent, SKRFS_ROLE_KEEPER, SKRFS_ROLE_KEEPER, keeper_grace_ns);
-    for (enum skrfs_role role = 0; role <= last; role++)
+static void end(struct skrfs_parent *parent, enum skrfs_role first, enum skrfs_role last) {
+    for (enum skrfs_role role = first; role <= last; role++)
         if (parent->processes[role].pid > 0)
             kill(parent->processes[role].pid, SIGTERM);
-    wait_for(parent, 0, last, END_GRACE_NS);
-    for (enum skrfs_role role = 0; role <= last; role++)
+    wait_for(parent, first, last, END_GRACE_NS);
+    for (enum skrfs_role role = first; role <= last; role++)
         skrfs_process_end(parent, role);
+}
+
+/* The scribe comes last: what the keeper sent before its end is to be written. */
+void skrfs_processes_end(struct skrfs_parent *parent, uint64_t keeper_grace_ns) {
+    wait_for(parent, SKRFS_ROLE_KEEPER, SKRFS_ROLE_KEEPER, keeper_grace_ns);
+    end(parent, 0, SKRFS_ROLE_SCRIBE - 1);
+    end(parent, SKRFS_ROLE_SCRIBE, SKRFS_ROLE_COUNT - 1);
 }

@@ -90,6 +90,8 @@ int skrfs_sandbox_courier(const struct skrfs_sandbox_path *paths, size_t count,
 /* The same for the relay to a software TPM. */
 int skrfs_sandbox_relay(const struct skrfs_sandbox_path *paths, size_t count, const uint16_t *ports,
         size_t port_count, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Files may be made, renamed and written in `folder` alone (NULL: none; what is open stays so). */
+int skrfs_sandbox_scribe(const char *folder, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* seccomp alone, for the reason above: reading opens, no seeking (so that no other process's memory
  * can be read through /proc), no socket. */
 int skrfs_sandbox_witness(struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -13,7 +13,8 @@ enum skrfs_role {
     SKRFS_ROLE_COURIER,
     SKRFS_ROLE_WITNESS,
     SKRFS_ROLE_RELAY,
-    SKRFS_ROLE_PROBE, /* looks once whether the mount answers; may hang, so it is a process */
+    SKRFS_ROLE_SCRIBE, /* writes the audit; only where one is wanted */
+    SKRFS_ROLE_PROBE,  /* looks once whether the mount answers; may hang, so it is a process */
     SKRFS_ROLE_COUNT
 };
 const char *skrfs_role_name(enum skrfs_role role);
@@ -35,11 +36,15 @@ struct skrfs_child {
     struct skrfs_network *network; /* prepared by the parent, not open; its secrets are the
                                       courier's alone */
     struct skrfs_fs_handover *handover;
-    struct skrfs_ledger *ledger; /* the keeper's alone: NULL in every other child */
+    struct skrfs_ledger *ledger;    /* the keeper's alone: NULL in every other child */
+    struct skrfs_scribe_page *page; /* the scribe's alone */
+    bool journal;                   /* the audit goes to the journal */
+    char boot_id[37];
     int fuse;
     int courier; /* the child's end of the socket pair */
     int witness;
     int relay;
+    int scribe;
     int notices; /* writing end of the pipe */
 };
 
@@ -47,6 +52,7 @@ int skrfs_keeper_main(const struct skrfs_child *child);
 int skrfs_courier_main(const struct skrfs_child *child);
 int skrfs_witness_main(const struct skrfs_child *child);
 int skrfs_relay_main(const struct skrfs_child *child);
+int skrfs_scribe_main(const struct skrfs_child *child);
 
 /* Tells the parent. A parent that is gone is no concern of the child's. */
 void skrfs_notice_ready(const struct skrfs_child *child, enum skrfs_role role);
@@ -110,12 +116,59 @@ void skrfs_witness_describe(void *context, unsigned facts, struct skrfs_caller *
 /* Answers questions on `fd` until the other end closes: the witness process's loop. */
 int skrfs_witness_serve(int fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* Where the audit is written. */
+#define SKRFS_JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define SKRFS_AUDIT_MESSAGE_ID "fc1b51b25bf64faea355614099beeaa4"
+/* Whether it goes to the journal: as configured, or when journald is there. */
+bool skrfs_audit_journal(const struct skrfs_conf *conf);
+
+/* What a scribe must know of the one before it: shared memory, made by the parent before the first
+ * fork. The end of the chain, and the record that was being written. */
+struct skrfs_scribe_page;
+int skrfs_scribe_page_new(
+        struct skrfs_scribe_page **ret_page, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_scribe_page_free(struct skrfs_scribe_page *page);
+
+/* The keeper's end of the audit: a bounded queue of records that the scribe has not acknowledged
+ * yet. */
+struct skrfs_recorder;
+struct skrfs_recorder_options {
+    int fd;                        /* to the scribe; borrowed; does not block */
+    const struct skrfs_conf *conf; /* borrowed */
+    bool journal;
+    const char *boot_id; /* borrowed */
+};
+int skrfs_recorder_new(const struct skrfs_recorder_options *options,
+        struct skrfs_recorder **ret_recorder, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Waits up to a second for what is not acknowledged yet. Nobody may be waiting for a record any
+ * more. */
+void skrfs_recorder_free(struct skrfs_recorder *recorder);
+SKRFS_DEFINE_CLEANUP(struct skrfs_recorder, skrfs_recorder_free)
+/* A skrfs_fs_audit_fn, and a skrfs_tried_fn; the context is the struct skrfs_recorder. */
+int skrfs_recorder_event(void *context, const struct skrfs_fs_event *event,
+        skrfs_fs_recorded_fn *recorded, void *recorded_context, struct skrfs_error *err);
+void skrfs_recorder_tried(
+        void *context, size_t key, struct skrfs_proof *proof, const struct skrfs_error *err);
+/* How it is, for status.json. Thread safe. */
+int skrfs_recorder_status(struct skrfs_recorder *recorder, struct skrfs_json **ret_json,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Appends the receipt of a key's last release; NOT_FOUND when there was none. Thread safe. */
+int skrfs_recorder_receipt(struct skrfs_recorder *recorder, size_t key, struct skrfs_buf *out,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+
+/* Calls back with each record of the audit that the journal has, the oldest first. */
+typedef int skrfs_journal_record_fn(
+        void *context, const char *record, size_t len, struct skrfs_error *err);
+int skrfs_journal_records(
+        skrfs_journal_record_fn *record, void *context, struct skrfs_error *err) SKRFS_MUST_CHECK;
+
 /* The texts below status/, from the store. */
 struct skrfs_reporter {
     const struct skrfs_conf *conf;
     struct skrfs_store *store;
     struct skrfs_fs *fs;
-    int64_t since_s; /* when this keeper began */
+    struct skrfs_recorder *recorder; /* NULL: there is no audit */
+    int64_t since_s;                 /* when this keeper began */
 };
 int skrfs_report_status(const struct skrfs_reporter *reporter, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
