@@ -55,19 +55,40 @@ static int allow_folder(
     return 0;
 }
 
+static bool is_own_group(gid_t group) {
+    return group == getegid() || group_member(group);
+}
+
+/* By this process's user without any capability, as which it logs in. */
+static bool is_open_to_self(const struct stat *status) {
+    if (status->st_uid == geteuid())
+        return status->st_mode & S_IRUSR;
+    return status->st_mode & (is_own_group(status->st_gid) ? S_IRGRP : S_IROTH);
+}
+
+static void judge_for_nobody(struct skrfs_credentials *credentials, const char *vault,
+        const char *file, const struct stat *status) {
+    bool group = false;
+    if (!skrfs_credential_open_to(status, &group))
+        skrfs_log_warning("[vault %s] %s is open to its owner alone, and who logs in is not root: "
+                          "give the file a group of its own (not root's) and mode 0640",
+                vault, file);
+    if (group)
+        join(credentials, status->st_gid);
+}
+
 /* As root the process becomes nobody, who may read little. */
 static void judge(struct skrfs_credentials *credentials, const struct skrfs_cloud_vault *vault,
         const char *file) {
     struct stat status;
-    bool group = false;
-    if (geteuid() != 0 || stat(file, &status) < 0)
+    if (stat(file, &status) < 0)
         return; /* one that is not there yet is told of at the login */
-    if (!skrfs_credential_open_to(&status, &group))
-        skrfs_log_warning("[vault %s] %s is open to its owner alone, and who logs in is not root: "
-                          "give the file a group of its own (not root's) and mode 0640",
-                vault->name, file);
-    if (group)
-        join(credentials, status.st_gid);
+    if (geteuid() == 0)
+        judge_for_nobody(credentials, vault->name, file, &status);
+    else if (!is_open_to_self(&status))
+        skrfs_log_warning("[vault %s] %s is not open to the user who logs in, uid %u: give the "
+                          "file the group %u and mode 0640",
+                vault->name, file, geteuid(), getegid());
 }
 
 /* Azure Arc makes a new file for each login, in a folder that its own group may enter. */

@@ -3,6 +3,7 @@ import errno
 import mmap
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -251,3 +252,17 @@ def test_many_threads_read_many_keys(lab, keys, mount):
     for thread in threads:
         thread.join(60)
     assert not failures, (failures[:3], made.log()[-2000:])
+
+
+def test_steps_of_a_service_are_for_a_service(keys, lab, tmp_path):
+    conf = lab.config(tmp_path / "skrfs.conf", {"rsa": keys["rsa"]})
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID")}
+    for step, at, why in (("prepare", folder, "this process's unit|service manager"), ("serve", folder, "the service manager keeps no mount to serve"),
+                          ("begin", folder, "--service is prepare, serve or finish, not 'begin'"), ("serve", "keys", "an absolute path")):
+        refused = skrfs("mount", "--service", step, "--config", conf, at, check=False, env=environment)
+        assert refused.returncode != 0 and re.search(why, refused.stderr), (step, refused.stderr)
+        assert not is_mounted(folder)
+    # Nothing is mounted: there is nothing to finish.
+    assert skrfs("mount", "--service", "finish", folder, env=environment).stderr == ""

@@ -261,6 +261,22 @@ def test_a_reader_waits_over_it(unit, emptied, how):
     assert reader.communicate(timeout=30)[0] == PEM
 
 
+def test_a_bind_of_the_mount_itself_lives_on(unit):
+    """As a container has it that was given the mount as a volume: it need not be started again with the service."""
+    volume = unit.start("unshare", "--mount", "--propagation", "private", "sh", "-c",
+                        "mkdir -p /run/volume; mount --bind /run/skrfs /run/volume; mount -t tmpfs none /run/skrfs; echo ready; "
+                        "while read -r _; do head -c 28 /run/volume/keys/web 2>&1; done")
+    assert volume.stdout.readline() == "ready\n"
+    assert unit.ask(volume) == PEM
+    unit.systemctl("restart", UNIT)
+    assert unit.ask(volume) == PEM
+    unit.end_process(unit.main())
+    assert unit.ask(volume) == PEM
+    unit.systemctl("stop", UNIT)
+    assert "not connected" in unit.ask(volume)
+    volume.kill()
+
+
 def test_a_crash_gives_nothing_back(unit):
     """A key that was read as often as it may be stays taken back until an operator does something."""
     unit.configure(web="owner = daemon\nreads = 1\n")
@@ -331,6 +347,23 @@ def test_somebody_elses_mount_is_left_alone(unit):
         assert unit.mounts() == mounted and unit.read("web", "daemon") == PEM
     finally:
         unit.run("umount", "/run/skrfs")
+
+
+def test_a_secret_that_the_service_cannot_read_is_told(unit):
+    unit.write("/etc/skrfs/secret", "not telling\n", 0o600)
+    vault = "\n[vault other]\nurl = https://other.vault.azure.net\nidentity = secret-file:/etc/skrfs/secret\ntenant = contoso.onmicrosoft.com\n" \
+            "client = 00000000-0000-0000-0000-000000000001\n"
+    unit.configure(vault)
+    unit.systemctl("restart", UNIT)
+    group = unit.run("id", "-g", "skrfs").stdout.strip()
+    told = f"[vault other] /etc/skrfs/secret is not open to the user who logs in, uid {unit.run('id', '-u', 'skrfs').stdout.strip()}: " \
+           f"give the file the group {group} and mode 0640"
+    wait_for("it is told", lambda: told in unit.journal("-u", UNIT, "-n", "10"))
+    unit.run("chown", "root:skrfs", "/etc/skrfs/secret")
+    unit.run("chmod", "0640", "/etc/skrfs/secret")
+    unit.systemctl("restart", UNIT)
+    assert unit.read("web", "daemon") == PEM
+    assert "is not open" not in unit.journal("-u", UNIT, "-n", "5")
 
 
 def test_the_journal_has_what_happened(unit):
