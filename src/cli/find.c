@@ -16,7 +16,7 @@ static const struct skrfs_verb *exact(const char *name) {
 
 /* The group's name as a constant: "key" has no string of its own in the table. */
 static const char *group_named(const char *word) {
-    static const char *const groups[] = {"key", "policy", "lab"};
+    static const char *const groups[] = {"key", "policy", "lab", "audit"};
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(groups); i++) {
         if (strcmp(groups[i], word) == 0) {
             return groups[i];
@@ -26,8 +26,8 @@ static const char *group_named(const char *word) {
 }
 
 static int unknown(const char *said, struct skrfs_error *err) {
-    const char *names[NAMES_MAX] = {"key", "policy", "lab"};
-    size_t count = 3;
+    const char *names[NAMES_MAX] = {"key", "policy", "lab", "audit"};
+    size_t count = 4;
     for (const struct skrfs_verb *const *verb = skrfs_verbs; *verb && count < NAMES_MAX; verb++) {
         names[count++] = (*verb)->name;
     }

@@ -12,7 +12,7 @@ struct status_options {
     bool json;
 };
 
-static int status_read(const char *mount, struct skrfs_buf *out, struct skrfs_error *err) {
+int skrfs_status_read(const char *mount, struct skrfs_buf *out, struct skrfs_error *err) {
     skrfs_autobuf path = SKRFS_BUF(8192);
     if (skrfs_buf_printf(&path, err, "%s/status/status.json", mount) < 0) {
         return -1;
@@ -30,7 +30,7 @@ static int verb_run(const struct skrfs_call *call, struct skrfs_error *err) {
     skrfs_autojson *status = NULL;
     if (skrfs_mount_find(call->count ? call->operands[0] : NULL, options->config, &mount, err) <
                     0 ||
-            status_read(mount, &text, err) < 0 ||
+            skrfs_status_read(mount, &text, err) < 0 ||
             skrfs_json_parse(skrfs_buf_text(&text), text.len, STATUS_MAX, &status, err) < 0) {
         return -1;
     }

@@ -8,9 +8,10 @@
 #include <skrfs/cli/verb.h>
 
 extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_attest,
-        skrfs_verb_doctor, skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe, skrfs_verb_renew,
-        skrfs_verb_key_create, skrfs_verb_key_import, skrfs_verb_key_rotate, skrfs_verb_key_policy,
-        skrfs_verb_key_show, skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
+        skrfs_verb_doctor, skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe, skrfs_verb_receipt,
+        skrfs_verb_audit_verify, skrfs_verb_audit_show, skrfs_verb_renew, skrfs_verb_key_create,
+        skrfs_verb_key_import, skrfs_verb_key_rotate, skrfs_verb_key_policy, skrfs_verb_key_show,
+        skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
         skrfs_verb_policy_explain, skrfs_verb_policy_test, skrfs_verb_lab_up, skrfs_verb_lab_down;
 
 #define SKRFS_HELP_CONFIG "configuration (default: $SKRFS_CONFIG, then " SKRFS_CONF_PATH ")"
@@ -39,6 +40,9 @@ struct skrfs_command_options {
 int skrfs_key_command(const struct skrfs_call *call, const struct skrfs_command_options *options,
         unsigned long request, const char *verb, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
+/* Reads status/status.json of a mount. */
+int skrfs_status_read(
+        const char *mount, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Appends the path of a mounted key's status file; NOT_FOUND with the nearest name when there is
  * none. */
 int skrfs_why_path(const char *mount, const char *name, struct skrfs_buf *out,
