@@ -10,19 +10,8 @@ int __wrap_http_transfer(struct skrfs_http *http, const struct skrfs_http_reques
         struct skrfs_http_answer *answer, struct skrfs_error *err);
 bool __wrap_skrfs_sleep_until(uint64_t when_ns, uint64_t deadline_ns);
 
-static const char separator[] = "\n%%\n";
 static struct script *answers;
 static const char *arc_folder;
-
-struct skrfs_bytes script_next(struct script *script) {
-    size_t left = (size_t)(script->end - script->at);
-    struct skrfs_bytes part = {script->at, left};
-    const uint8_t *end = left ? memmem(script->at, left, separator, sizeof(separator) - 1) : NULL;
-    script->at = end ? end + sizeof(separator) - 1 : script->end;
-    if (end)
-        part.len = (size_t)(end - part.data);
-    return part;
-}
 
 void network_begin(struct script *script, const char *arc) {
     answers = script;
@@ -80,8 +69,8 @@ int __wrap_http_transfer(struct skrfs_http *http, const struct skrfs_http_reques
     struct skrfs_bytes part = script_next(answers);
     if (part.len < 12 || memcmp(part.data, "HTTP/", 5) != 0)
         return broken(err);
-    answer->status = strtol((const char[]){(char)part.data[9], (char)part.data[10],
-                                    (char)part.data[11], '\0'},
+    answer->status = strtol(
+            (const char[]){(char)part.data[9], (char)part.data[10], (char)part.data[11], '\0'},
             NULL, 10);
     answer->body = SKRFS_BUF(request->answer_max);
     if (take_answer(part, &receiver) == 0)

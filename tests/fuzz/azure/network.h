@@ -4,13 +4,7 @@
 #ifndef SKRFS_FUZZ_NETWORK_H
 #define SKRFS_FUZZ_NETWORK_H
 
-#include <skrfs/base/buf.h>
-
-/* Parts of an input are separated by lines that are "%%". */
-struct script {
-    const uint8_t *at, *end;
-};
-struct skrfs_bytes script_next(struct script *script);
+#include "../script.h"
 
 /* The rest of the script answers from now on. Each part is a status line, header lines, an empty
  * line and a body; "@arc@" in a header line stands for `arc`. A part that does not begin with
