@@ -131,15 +131,17 @@ static void *receive(void *context) {
     bool open = space != NULL;
     knock(remote);
     while (open) {
-        struct pollfd fds[] = {
-                {.fd = remote->fd, .events = POLLIN}, {.fd = remote->stop_fd, .events = POLLIN}};
+        /* POLLRDHUP: a courier that was taken over may shut its end down without closing it; after
+         * that nothing comes any more, and recv says so at once each time. */
+        struct pollfd fds[] = {{.fd = remote->fd, .events = POLLIN | POLLRDHUP},
+                {.fd = remote->stop_fd, .events = POLLIN}};
         int ready = poll(fds, SKRFS_ARRAY_LEN(fds), KNOCK_EVERY_MS);
         if (fds[1].revents)
             break;
         if (ready == 0)
             knock(remote);
         if (ready > 0)
-            open = take_packets(remote, space, fds[0].revents & (POLLHUP | POLLERR));
+            open = take_packets(remote, space, fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR));
     }
     set_gone(remote);
     free(space);

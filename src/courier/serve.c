@@ -316,9 +316,11 @@ static void take_packet(struct server *server, struct skrfs_bytes packet) {
 
 /* Nothing was received: the other end is closed, or has sent an empty packet. */
 static bool hung_up(int fd) {
-    struct pollfd end = {.fd = fd, .events = POLLIN};
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
 
-    return poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR));
+    /* Closed, or shut down for writing: nothing comes any more either way, and recv says so at once
+     * each time. */
+    return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 /* Reads until the other end closes. With `wait` false only what is there already, and does nothing

@@ -220,6 +220,8 @@ def courier_ends(parts):
                           packet(kind, good[4:8], total=20, offset=9), packet(1, b"short"), packet(1, struct.pack("<Q", 0)), packet(1, struct.pack("<Q", 8)),
                           packet(1, struct.pack("<Q", 7)), packet(kind, good), packet(kind, good))
     yield "silent", pack(4, 0)
+    yield "half-closed", pack(4, 2)
+    yield "half-closed-answer", pack(4, 2, packet(kind, good[:4], total=len(good)))
     yield "empty", pack(4, 0, packet(kind, b""))
     for how in (0, 1):
         yield f"requests-{how}", pack(1, how, *[packet(kind, message, identity=number) for number, (kind, message) in enumerate(requests(), 1)])

@@ -34,8 +34,6 @@ static void send_packets(struct input *input, int fd, uint64_t id) {
     static uint8_t copy[PACKET_MAX + 64];
     for (struct skrfs_bytes packet; (packet = next_packet(input)).data;) {
         size_t len = packet.len < sizeof(copy) ? packet.len : sizeof(copy);
-        if (len == 0)
-            continue; /* a packet of none is the socket's end */
         memcpy(copy, packet.data, len);
         uint64_t theirs = 1;
         if (len >= FRAGMENT_HEADER)
@@ -76,7 +74,11 @@ static void *be_courier(void *context) {
         id = fragment.id;
     }
     send_packets(courier->input, courier->fd, id);
-    close(courier->fd);
+    /* It may also close only one direction. */
+    if (courier->input->how & 2)
+        (void)shutdown(courier->fd, SHUT_WR);
+    else
+        close(courier->fd);
     return NULL;
 }
 
@@ -127,6 +129,8 @@ static void keeper(struct input *input) {
     ask(remote, input->what);
     (void)pthread_join(thread, NULL);
     skrfs_courier_close(remote);
+    if (input->how & 2)
+        close(ends[1]);
 }
 
 /* The backend of the courier that is asked: it does, or it fails. */
@@ -207,8 +211,11 @@ static void courier(struct input *input) {
     int ends[2];
     open_pair(ends);
     struct served served = {ends[1]};
+    uint8_t hello[PACKET_MAX];
     fails = input->how & 1;
+    /* What came before the hello was for its predecessor. */
     if (pthread_create(&server, NULL, serve, &served) != 0 ||
+            recv(ends[0], hello, sizeof(hello), 0) <= 0 ||
             pthread_create(&reader, NULL, drain, &ends[0]) != 0)
         abort();
     send_packets(input, ends[0], 0);
