@@ -158,7 +158,7 @@ def test_what_the_processes_may_do(unit):
     skrfs = unit.run("id", "-u", "skrfs").stdout.strip()
     tss = unit.run("getent", "group", "tss").stdout.split(":")[2]
     processes = {"parent": unit.main(), **unit.processes()}
-    assert set(processes) >= {"parent", "keeper", "courier", "witness", "relay"}
+    assert set(processes) >= {"parent", "keeper", "courier", "witness", "relay", "scribe"}
     for role, pid in processes.items():
         status = unit.status_of(pid)
         kept = PTRACE | READ_SEARCH if role in ("parent", "witness") else 0
@@ -190,7 +190,7 @@ def test_what_the_service_sees_of_the_machine(unit):
     unit.run("rm", "/dev/tpmrm0")
 
 
-@pytest.mark.parametrize("role", ["keeper", "courier", "witness", "relay"])
+@pytest.mark.parametrize("role", ["keeper", "courier", "witness", "relay", "scribe"])
 def test_a_child_that_is_killed(unit, role):
     before, mounted = unit.main(), unit.mounts()
     old = unit.processes()[role]
@@ -364,6 +364,29 @@ def test_a_secret_that_the_service_cannot_read_is_told(unit):
     unit.systemctl("restart", UNIT)
     assert unit.read("web", "daemon") == PEM
     assert "is not open" not in unit.journal("-u", UNIT, "-n", "5")
+
+
+def test_the_audit_in_file_and_journal(unit):
+    unit.run("rm", "-rf", "/var/log/skrfs")
+    unit.configure("\n[audit]\nfile = /var/log/skrfs/audit.log\nrequired = yes\n")
+    unit.systemctl("restart", UNIT)
+    assert unit.run("stat", "-c", "%U:%G %a", "/var/log/skrfs", "/var/log/skrfs/audit.log").stdout == "skrfs:skrfs 750\nskrfs:skrfs 640\n"
+    assert unit.read("web", "daemon") == PEM
+    unit.end_process(unit.processes()["scribe"])
+    log = unit.path("/var/log/skrfs/audit.log")
+    assert "Permission denied" in unit.read("web", "games")
+    # The refusal is told of by the keeper until a scribe has written it.
+    wait_for("it is recorded", lambda: '"refused"' in log.read_text())
+    unit.end_process(unit.main())
+    assert unit.read("web", "daemon") == PEM
+    lines = log.read_text().splitlines()
+    records = [json.loads(line.split(" ", 1)[1]) for line in lines]
+    assert [record["seq"] for record in records] == list(range(records[0]["seq"], records[0]["seq"] + len(records))), lines
+    opens = [record for record in records if record["kind"] == "open"]
+    assert [(record["who"]["uid"], record["verdict"]) for record in opens] == [(1, "granted"), (5, "refused"), (1, "granted")], lines
+    assert [record["prev"] for record in records[1:]] == [line.split(" ", 1)[0] for line in lines[:-1]]
+    kept = unit.journal("-u", UNIT, "-o", "json", "-n", "60", "SKRFS_KEY=web").splitlines()
+    assert any(json.loads(entry).get("SKRFS_KIND") == "open" for entry in kept), kept
 
 
 def test_the_journal_has_what_happened(unit):
