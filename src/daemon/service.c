@@ -48,14 +48,18 @@ static int forget_stored(struct skrfs_error *err) {
 }
 
 int skrfs_service_keep_ledger(int fd, struct skrfs_error *err) {
-    return forget_ledger(err) < 0 || tell_manager("FDSTORE=1\nFDNAME=" LEDGER, &fd, 1, err) < 0 ? -1
-                                                                                                : 0;
+    return forget_ledger(err) < 0 ||
+                           tell_manager("FDSTORE=1\nFDPOLL=0\nFDNAME=" LEDGER, &fd, 1, err) < 0
+                   ? -1
+                   : 0;
 }
 
+/* FDPOLL=0: the manager would be woken at each request that a reader makes, to see that the device
+ * is well. */
 static int store(int fuse, int pages, struct skrfs_error *err) {
     const int fds[STORED] = {fuse, pages};
     struct manager_unit unit;
-    if (tell_manager("FDSTORE=1\nFDNAME=" NAME, fds, STORED, err) < 0 ||
+    if (tell_manager("FDSTORE=1\nFDPOLL=0\nFDNAME=" NAME, fds, STORED, err) < 0 ||
             manager_look(&unit, err) < 0)
         return -1;
     if (unit.stored != STORED)

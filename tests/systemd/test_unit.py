@@ -306,6 +306,14 @@ def test_stop_leaves_nothing(unit):
     assert unit.read("web", "daemon") == PEM
 
 
+def test_unmounted_by_hand(unit):
+    unit.run("umount", "/run/skrfs")
+    wait_for("the service ends", lambda: unit.show("ActiveState") == "inactive")
+    assert unit.show("Result") == "success" and unit.show("NFileDescriptorStore") == "0"
+    unit.systemctl("start", UNIT)
+    assert len(unit.mounts()) == 1 and unit.read("web", "daemon") == PEM
+
+
 def test_a_wrong_configuration_is_told(unit):
     unit.configure(web="owner = daemon\nmood = 0400\n")
     failed = unit.systemctl("restart", UNIT, check=False)
