@@ -333,6 +333,16 @@ def test_descriptors(live):
     check_descriptors(live[0])
 
 
+def test_mappings(live):
+    """Nothing of the keeper's is shared with who speaks to others, and no memory anywhere is written and executed."""
+    made, pids = live
+    for role, pid in [*pids.items(), ("parent", made.process.pid)]:
+        mappings = [line.split() for line in pathlib.Path(f"/proc/{pid}/maps").read_text().split("\n") if line]
+        assert not [fields for fields in mappings if "w" in fields[1] and "x" in fields[1]], role
+        if role not in ("keeper", "parent"):
+            assert not [fields for fields in mappings if fields[1][3] == "s"], role
+
+
 def test_standard_input_is_nobodys(lab, keys, tmp_path):
     """What skrfs was started with as standard input and output is not its children's."""
     conf = lab.config(tmp_path / "std.conf", {"rsa": keys["rsa"]})

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from inside import Inside, take_descriptor
-from lab import wait_for
+from lab import skrfs, wait_for
 from takeover import InPlaceOf, keepers_end, pairs_of
 
 PATIENCE = 1.0
@@ -219,3 +219,48 @@ def test_one_that_ends_itself(vouched, role, status):
     wait_for(f"the {role} is back", lambda: vouched.mount.processes().get(role, old) != old, 30)
     wait_for("the right bytes come again", lambda: vouched.mount.error("keys/rsa") == "", 30)
     assert vouched.mount.process.poll() is None
+
+
+# A relay that was taken over: what it gives for the TPM's answers.
+
+RESPONSES = {
+    "empty": b"",
+    "one octet": b"\x80",
+    "short of a header": bytes(9),
+    "an error": struct.pack(">HII", 0x8001, 10, 0x101),
+    "try again": struct.pack(">HII", 0x8001, 10, 0x922),
+    "success and no more": struct.pack(">HII", 0x8001, 10, 0),
+    "a size that is too large": struct.pack(">HII", 0x8001, 4096, 0),
+    "a size that is too small": struct.pack(">HII", 0x8001, 9, 0) + bytes(90),
+    "longer than any": struct.pack(">HII", 0x8001, 5000, 0) + bytes(4990),
+    "ones": b"\xff" * 300,
+    "zeros in their frame": struct.pack(">HII", 0x8001, 300, 0) + bytes(290),
+    "ones in their frame": struct.pack(">HII", 0x8001, 300, 0) + b"\xff" * 290,
+    "ones in a frame with sessions": struct.pack(">HII", 0x8002, 300, 0) + b"\xff" * 290,
+    "silence": None,
+}
+
+
+@pytest.mark.parametrize("form", RESPONSES)
+def test_what_is_no_tpm(keys, mount, form):
+    made = mount({"rsa": keys["rsa"]}, network={"deadline": "4s"})
+    before = made.read("rsa")
+    skrfs("wipe", "--all", made.path)
+    with InPlaceOf(made, "relay") as place:
+        results = []
+        thread = threading.Thread(target=lambda: results.append(made.error("keys/rsa")), daemon=True)
+        thread.start()
+        place.sock.settimeout(0.1)
+        end = time.monotonic() + 30
+        while thread.is_alive() and time.monotonic() < end:
+            try:
+                place.receive()
+            except TimeoutError:
+                continue
+            if RESPONSES[form] is not None:
+                place.sock.send(RESPONSES[form])
+        thread.join(20)
+        assert results and results[0] in ("EIO", "EKEYREJECTED", "ENODEV", "EAGAIN", "ETIMEDOUT"), (results, made.why("rsa"))
+        assert made.status() and os.listdir(made.path / "keys") == ["rsa"]
+    wait_for("the right bytes come again", lambda: made.error("keys/rsa") == "", 30)
+    assert made.read("rsa") == before
