@@ -2,7 +2,6 @@
 #include "sandbox.h"
 
 #include <skrfs/base/log.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -76,9 +75,11 @@ static scmp_filter_ctx filter_of(enum skrfs_role role, int *ret_result) {
 static int allow_tee(scmp_filter_ctx filter, const struct skrfs_sandbox_tee *tee) {
     int result = tee->dir ? allow(filter, &sandbox_tee_folder) : 0;
 
-    for (size_t i = 0; result == 0 && i < tee->ioctl_count; i++)
-        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                SCMP_A1_32(SCMP_CMP_EQ, (scmp_datum_t)tee->ioctls[i]));
+    for (size_t i = 0; result == 0 && i < tee->ioctl_count; i++) {
+        const struct scmp_arg_cmp number = {
+                1, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)tee->ioctls[i]};
+        result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &number);
+    }
     return result;
 }
 
@@ -153,17 +154,14 @@ struct told {
     size_t count;
 };
 
+/* By name, and as in the lists among those of one name. */
 static void take(struct told *told, const struct sandbox_list *list) {
-    for (size_t i = 0; i < list->count && told->count < TOLD_MAX; i++)
-        told->rules[told->count++] = &list->rules[i];
-}
-
-static int by_name(const void *a, const void *b) {
-    const struct sandbox_rule *const *first = a, *const *second = b;
-    int order = strcmp((*first)->name, (*second)->name);
-
-    /* As in the lists among those of one name; qsort keeps no order. */
-    return order ? order : (*first > *second) - (*first < *second);
+    for (size_t i = 0; i < list->count && told->count < TOLD_MAX; i++) {
+        size_t at = told->count++;
+        for (; at > 0 && strcmp(told->rules[at - 1]->name, list->rules[i].name) > 0; at--)
+            told->rules[at] = told->rules[at - 1];
+        told->rules[at] = &list->rules[i];
+    }
 }
 
 void skrfs_sandbox_tell(enum skrfs_role role, skrfs_sandbox_tell_fn *tell, void *context) {
@@ -179,7 +177,6 @@ void skrfs_sandbox_tell(enum skrfs_role role, skrfs_sandbox_tell_fn *tell, void 
         take(&told, &sandbox_scribe_folder);
     if (role == SKRFS_ROLE_COUNT)
         take(&told, &sandbox_parent_denied);
-    qsort(told.rules, told.count, sizeof(told.rules[0]), by_name);
     for (size_t i = 0; i < told.count; i++)
         tell(context, told.rules[i]->name, told.rules[i]->when);
 }
