@@ -1,6 +1,6 @@
 """What each live process is left with: descriptors, capabilities, and system calls, tried from inside of it: the keeper opens
 no socket and no file, the courier reaches neither the TPM nor FUSE nor the keeper's memory, the witness reads /proc and
-nothing else, the relay speaks to its TPM alone."""
+nothing else, the relay speaks to its TPM alone, the scribe writes its file and to the journal."""
 import contextlib
 import errno
 import os
@@ -17,7 +17,7 @@ from lab import SKRFS, Mount, wait_for
 
 EPERM, EACCES, EFAULT = -errno.EPERM, -errno.EACCES, -errno.EFAULT
 NOT_A_DEVICE = -errno.ENOTTY
-ROLES = ("keeper", "courier", "witness", "relay")
+ROLES = ("keeper", "courier", "witness", "relay", "scribe")
 O_TMPFILE = 0o20200000
 # mmap(2)
 PRIVATE, SHARED, ANONYMOUS = 2, 1, 0x20
@@ -28,8 +28,15 @@ def refused(results):
 
 
 @pytest.fixture
-def live(keys, mount):
-    made = mount({"rsa": {**keys["rsa"], "mode": "0444", "allow": "exe:/*"}}, "-o", "allow_other")
+def audit(tmp_path):
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    return folder / "audit.log"
+
+
+@pytest.fixture
+def live(keys, mount, audit):
+    made = mount({"rsa": {**keys["rsa"], "mode": "0444", "allow": "exe:/*"}}, "-o", "allow_other", audit={"file": audit, "journal": "no"})
     before = made.read("rsa")
     pids = made.processes()
     yield made, pids
@@ -70,7 +77,7 @@ def everybody_is_refused(pids, role, tmp_path):
         ("prctl", [4, 1, 0, 0, 0]), ("prctl", [22, 0, 0, 0, 0]), ("prctl", [0x59616D61, -1, 0, 0, 0]), ("prctl", [36, 1, 0, 0, 0]),
         ("prctl", [35, 1, 0, 0, 0]), ("prctl", [1, 0, 0, 0, 0]), ("setuid", [0]), ("capset", [0, 0]), ("rt_sigaction", [15, 0, 0, 8]),
         # Descriptors that leave or come, and copies in pipes.
-        ("sendmsg", [0, 0, 0]), ("shutdown", [0, 2]), ("listen", [0, 1]), ("accept", [0, 0, 0]),
+        ("shutdown", [0, 2]), ("listen", [0, 1]), ("accept", [0, 0, 0]),
         ("pipe2", ["12345678", 0]), ("pipe", ["12345678"]), ("splice", [0, 0, 0, 0, 0, 0]), ("vmsplice", [0, 0, 0, 0]), ("dup", [0]), ("fcntl", [0, 0, 0]),
         ("fcntl", [0, 8, other]), ("fcntl", [0, 10, 9]), ("fcntl", [0, 1024, 0]), ("sendto", [0, "x", 1, 0x2000_0000, 0, 0]),
         ("recvmsg", [0, 0, 0]) if role != "courier" else ("sendto", [0, "x", 1, 0, "0123456789abcdef", 16]),
@@ -82,7 +89,7 @@ def everybody_is_refused(pids, role, tmp_path):
         ("mknodat", [AT_FDCWD, str(tmp_path / "leak"), 0o10600, 0]), ("fchmodat", [AT_FDCWD, str(tmp_path), 0o777]), ("fchownat", [AT_FDCWD, str(tmp_path), 0, 0, 0]),
         ("renameat2", [AT_FDCWD, "/etc/passwd", AT_FDCWD, str(tmp_path / "leak"), 0]),
         # Sockets of which nobody has any need.
-        ("socket", [1, 2, 0]), ("socket", [1, 5, 0]), ("socket", [17, 3, 0]), ("socket", [2, 3, 6]), ("socket", [10, 3, 58]), ("socket", [16, 3, 9]), ("socket", [16, 3, 15]),
+        *([] if role == "scribe" else [("socket", [1, 2, 0]), ("sendmsg", [0, 0, 0])]), ("socket", [1, 5, 0]), ("socket", [17, 3, 0]), ("socket", [2, 3, 6]), ("socket", [10, 3, 58]), ("socket", [16, 3, 9]), ("socket", [16, 3, 15]),
         ("socket", [2, 1, 262]), ("socket", [2, 1, 132]), ("socket", [2, 2, 1]), ("socket", [40, 1, 0]), ("socket", [38, 5, 0]), ("socket", [43, 1, 0]), ("socket", [29, 3, 1]),
         ("socketpair", [1, 2, 0, "12345678"]), ("socketpair", [1, 5, 0, "12345678"]), ("socketpair", [2, 1, 0, "12345678"]),
         ("setsockopt", [0, 1, 26, "0" * 16, 16]), ("setsockopt", [0, 1, 44, "\1\0\0\0", 4]), ("setsockopt", [0, 1, 7, "\1\0\0\0", 4]),
@@ -219,6 +226,28 @@ def test_relay(live):
     assert refused(results), results
 
 
+def test_scribe(live, tmp_path, audit):
+    """It writes in the folder of its file, and sends datagrams to local sockets, as the journal's is one; it sees nothing else."""
+    _, pids = live
+    results = syscalls(pids["scribe"], [
+        ("openat", [AT_FDCWD, "/etc/passwd", 0, 0]), ("openat", [AT_FDCWD, "/proc/self/mem", 0, 0]), ("openat", [AT_FDCWD, str(tmp_path), 0, 0]),
+        ("openat", [AT_FDCWD, str(audit) + "/../../leak", 0o101, 0o600]), ("unlinkat", [AT_FDCWD, str(audit), 0]),
+        ("socket", [2, 1, 0]), ("socket", [2, 2, 0]), ("socket", [1, 1, 0]), ("socket", [16, 3, 0]), ("connect", [0, 0, 0]), ("bind", [0, 0, 0]), ("sendmmsg", [0, 0, 0, 0]),
+        ("sendto", [0, "x", 1, 0, "\1\0/x", 4]), ("recvmsg", [0, 0, 0]), ("clone", [0x3D0F00, 0, 0, 0, 0]), ("memfd_secret", [0]), ("pidfd_open", [1, 0]),
+        ("lseek", [2, 0, 0]), ("readlink", ["/proc/self/exe", "x" * 64, 64]), ("getdents64", [0, "x" * 64, 64]),
+    ])
+    assert refused(results), results
+    assert not (tmp_path / "leak").exists()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger, Inside(pids["scribe"]) as inside:
+        stranger.bind("\0skrfs-e2e-datagrams")
+        made = inside.call("socket", 1, 2, 0)
+        address = b"\1\0\0skrfs-e2e-datagrams"
+        name = inside.put(address, 4096)
+        vector = inside.put(struct.pack("<QQ", name, 8), 8192)
+        assert inside.call("sendmsg", made, struct.pack("<QIIQQQQII", name, len(address), 0, vector, 1, 0, 0, 0, 0), 0x40) == EPERM
+        inside.call("close", made)
+
+
 def test_parent(live, tmp_path):
     """It starts processes and unmounts; it looks into none, executes nothing and mounts nothing."""
     made, pids = live
@@ -258,7 +287,7 @@ def check_powers(pid, capabilities, filters):
 def test_powers(live):
     """Each capability set of each process, exactly; no new privileges, no dump, a filter on all threads; after restarts too."""
     made, pids = live
-    wanted = {"keeper": CAP_IPC_LOCK, "courier": 0, "witness": CAP_SYS_PTRACE | CAP_DAC_READ_SEARCH, "relay": 0}
+    wanted = {"keeper": CAP_IPC_LOCK, "courier": 0, "witness": CAP_SYS_PTRACE | CAP_DAC_READ_SEARCH, "relay": 0, "scribe": 0}
 
     def check():
         found = made.processes()
@@ -275,10 +304,10 @@ def test_powers(live):
     check()
 
 
-def test_powers_after_restarts(keys, mount):
-    made = mount({"rsa": keys["rsa"]})
+def test_powers_after_restarts(keys, mount, audit):
+    made = mount({"rsa": keys["rsa"]}, audit={"file": audit, "journal": "no"})
     before = made.read("rsa")
-    for role in ("courier", "keeper"):
+    for role in ("courier", "scribe", "keeper"):
         old = made.processes()
         os.kill(old[role], signal.SIGKILL)
         wait_for(f"the {role} is back", lambda: made.processes().get(role, old[role]) != old[role])
@@ -286,7 +315,8 @@ def test_powers_after_restarts(keys, mount):
         check_powers(made.processes()["keeper"], CAP_IPC_LOCK, 2)
         check_powers(made.processes()["courier"], 0, 2)
         check_powers(made.processes()["witness"], CAP_SYS_PTRACE | CAP_DAC_READ_SEARCH, 2)
-        check_descriptors(made)
+        check_powers(made.processes()["scribe"], 0, 2)
+        check_descriptors(made, audit)
 
 
 def local_sockets():
@@ -302,13 +332,13 @@ def local_sockets():
 SEQPACKET = 5
 
 
-def check_descriptors(made, more=()):
+def check_descriptors(made, audit=None):
     """Numbers and kinds: nothing but what each process is for."""
     pids = made.processes()
     log = str(made.log_path)
     standard = {0: "/dev/null", 1: "/dev/null", 2: log}
     pairs = local_sockets()
-    for role in ROLES:
+    for role in [role for role in ROLES if audit or role != "scribe"]:
         pid = pids[role]
         found = descriptors(pid)
         assert {number: found.pop(number) for number in standard} == standard, (role, found)
@@ -324,23 +354,25 @@ def check_descriptors(made, more=()):
             kinds = [kind for kind in kinds if kind not in ("network", "stream")]
         if role == "relay":
             kinds = [kind for kind in kinds if kind != "network"]
-        wanted = {"keeper": ["/dev/fuse", "/dev/fuse", "anon_inode:[eventfd]", "pair", "pair", "pair", *more], "courier": ["pair"], "witness": ["pair"],
-                  "relay": ["pair"]}[role]
+        wanted = {"keeper": ["/dev/fuse", "/dev/fuse", "anon_inode:[eventfd]", "pair", "pair", "pair", *(["pair", "anon_inode:[eventfd]"] if audit else [])],
+                  "courier": ["pair"], "witness": ["pair"], "relay": ["pair"], "scribe": ["pair", "anon_inode:[signalfd]", str(audit)]}[role]
         assert sorted(kinds) == sorted(wanted), (role, descriptors(pid))
 
 
-def test_descriptors(live):
-    check_descriptors(live[0])
+def test_descriptors(live, audit):
+    check_descriptors(live[0], audit)
 
 
 def test_mappings(live):
-    """Nothing of the keeper's is shared with who speaks to others, and no memory anywhere is written and executed."""
+    """Nothing of the keeper's is shared with who speaks to others (the scribe has a page of its own and its predecessor's), and no memory
+    anywhere is written and executed."""
     made, pids = live
     for role, pid in [*pids.items(), ("parent", made.process.pid)]:
         mappings = [line.split() for line in pathlib.Path(f"/proc/{pid}/maps").read_text().split("\n") if line]
         assert not [fields for fields in mappings if "w" in fields[1] and "x" in fields[1]], role
-        if role not in ("keeper", "parent"):
-            assert not [fields for fields in mappings if fields[1][3] == "s"], role
+        shared = [fields for fields in mappings if fields[1][3] == "s"]
+        assert role in ("keeper", "parent") or len(shared) <= (role == "scribe"), (role, shared)
+        assert role == "keeper" or not [fields for fields in shared if fields[5] == "/secretmem"], (role, shared)
 
 
 def test_standard_input_is_nobodys(lab, keys, tmp_path):

@@ -1,5 +1,5 @@
-"""A witness, and a relay, that were taken over: what they send is no testimony, or one about somebody else. Who is not vouched for
-in the right form is refused, and afterwards the mount gives the right bytes."""
+"""A witness, a relay and a scribe that were taken over: what they send is no testimony, or one about somebody else, no TPM's answer, no
+acknowledgement. What they should have vouched for is refused, and afterwards the mount gives the right bytes."""
 import os
 import random
 import socket
@@ -11,6 +11,7 @@ import pytest
 from inside import Inside, take_descriptor
 from lab import skrfs, wait_for
 from takeover import InPlaceOf, keepers_end, pairs_of
+from test_audit import records
 
 PATIENCE = 1.0
 
@@ -32,8 +33,8 @@ class Vouched:
 
 
 @pytest.fixture
-def vouched(keys, mount):
-    made = Vouched(mount({"rsa": {**keys["rsa"], "mode": "0444", "allow": "exe:/usr/*"}}, "-o", "allow_other"))
+def vouched(keys, mount, tmp_path):
+    made = Vouched(mount({"rsa": {**keys["rsa"], "mode": "0444", "allow": "exe:/usr/*"}}, "-o", "allow_other", audit={"file": tmp_path / "audit.log", "journal": "no"}))
     yield made
     assert made.mount.read("rsa") == made.bytes
 
@@ -206,7 +207,7 @@ def test_questions_that_are_none(vouched, genuine):
     assert set(vouched.mount.processes()) >= {"keeper", "courier", "witness", "relay"}
 
 
-@pytest.mark.parametrize("role", ["keeper", "witness", "relay", "courier"])
+@pytest.mark.parametrize("role", ["keeper", "witness", "relay", "courier", "scribe"])
 @pytest.mark.parametrize("status", [0, 1])
 def test_one_that_ends_itself(vouched, role, status):
     """With whatever status: it is started again, as often as it takes, and the mount stays."""
@@ -264,3 +265,41 @@ def test_what_is_no_tpm(keys, mount, form):
         assert made.status() and os.listdir(made.path / "keys") == ["rsa"]
     wait_for("the right bytes come again", lambda: made.error("keys/rsa") == "", 30)
     assert made.read("rsa") == before
+
+
+# A scribe that was taken over.
+
+@pytest.fixture
+def audited(keys, mount, tmp_path):
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    made = mount({"rsa": keys["rsa"]}, network={"deadline": "4s"}, audit={"file": folder / "audit.log", "journal": "no", "required": "yes"})
+    before = made.read("rsa")
+    yield made
+    wait_for("the right bytes come again", lambda: made.error("keys/rsa") == "", 30)
+    assert made.read("rsa") == before
+    # None is missing, doubled or changed.
+    assert len(records(folder / "audit.log")) > 3
+
+
+def test_a_scribe_that_says_nothing(audited):
+    """Nobody reads what cannot be recorded, and the tree stays."""
+    with InPlaceOf(audited, "scribe"):
+        begun = time.monotonic()
+        assert audited.error("keys/rsa") != ""
+        assert time.monotonic() - begun < 15
+        assert os.listdir(audited.path / "keys") == ["rsa"] and audited.status()
+
+
+def test_a_scribe_that_talks_rubbish(audited):
+    luck = random.Random(5)
+    with InPlaceOf(audited, "scribe") as place, open("/etc/passwd", "rb") as file:
+        keeper = audited.processes()["keeper"]
+        before = sorted(os.listdir(f"/proc/{keeper}/fd"))
+        for length in (0, 1, 7, 8, 15, 16, 24, 47, 48, 56, 64, 100, 4096, 65536):
+            for octets in (luck.randbytes(length), bytes(length), b"\xff" * length):
+                place.sock.send(octets)
+                socket.send_fds(place.sock, [octets or b"x"], [file.fileno()] * 10)
+        assert audited.error("keys/rsa") != ""
+        assert audited.processes()["keeper"] == keeper
+        assert sorted(os.listdir(f"/proc/{keeper}/fd")) == before
