@@ -185,6 +185,8 @@ def test_what_the_service_sees_of_the_machine(unit):
     assert set(there("ls /dev").stdout.split()) <= {"char", "console", "core", "fd", "full", "hugepages", "initctl", "log", "mqueue", "null", "ptmx",
                                                     "pts", "random", "shm", "stderr", "stdin", "stdout", "tpmrm0", "tty", "urandom", "zero"}
     assert there("test -w /proc/sys/kernel/hostname").returncode != 0
+    assert there("setpriv --reuid skrfs --regid skrfs --clear-groups ls -d /proc/1").returncode != 0
+    assert there("ls -d /proc/1").stdout == "/proc/1\n"
     assert unit.run("stat", "-c", "%U %a", "/var/log/skrfs").stdout == "skrfs 750\n"
     assert there("echo >/var/log/skrfs/x && rm /var/log/skrfs/x").returncode == 0
     unit.run("rm", "/dev/tpmrm0")
