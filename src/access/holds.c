@@ -14,12 +14,11 @@ enum answer group_holds(const struct skrfs_caller *caller, gid_t group) {
     return NO;
 }
 
-/* The path itself, or with a final "/\*" whatever is below it. */
-static bool path_matches(const char *rule, const char *path) {
-    size_t len = strlen(rule);
-    if (len && rule[len - 1] == '*')
-        return !strncmp(rule, path, len - 1) && path[len - 1];
-    return !strcmp(rule, path);
+bool skrfs_path_matches(const char *pattern, const char *path) {
+    size_t len = strlen(pattern);
+    if (len && pattern[len - 1] == '*')
+        return !strncmp(pattern, path, len - 1) && path[len - 1];
+    return !strcmp(pattern, path);
 }
 
 static bool unit_matches(const char *rule, const char *unit) {
@@ -91,7 +90,7 @@ static bool is_met(const struct skrfs_condition *condition, const struct skrfs_c
     case SKRFS_CONDITION_GROUP:
         return group_holds(caller, condition->id) == YES;
     case SKRFS_CONDITION_EXE:
-        return path_matches(condition->text, caller->exe);
+        return skrfs_path_matches(condition->text, caller->exe);
     case SKRFS_CONDITION_SHA256:
         return !memcmp(condition->sha256, caller->sha256, sizeof caller->sha256);
     case SKRFS_CONDITION_VERITY:
@@ -99,7 +98,7 @@ static bool is_met(const struct skrfs_condition *condition, const struct skrfs_c
     case SKRFS_CONDITION_UNIT:
         return unit_matches(condition->text, caller->unit);
     case SKRFS_CONDITION_CGROUP:
-        return path_matches(condition->text, caller->cgroup);
+        return skrfs_path_matches(condition->text, caller->cgroup);
     case SKRFS_CONDITION_CONTAINER:
         return container_matches(condition->text, caller->container);
     case SKRFS_CONDITION_HOST:

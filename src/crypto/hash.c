@@ -41,6 +41,45 @@ int skrfs_hash(
     return 0;
 }
 
+struct skrfs_hasher {
+    EVP_MD_CTX *ctx;
+};
+
+int skrfs_hasher_new(
+        enum skrfs_hash hash, struct skrfs_hasher **ret_hasher, struct skrfs_error *err) {
+    SKRFS_CLEANUP(skrfs_hasher_free_p) struct skrfs_hasher *hasher = calloc(1, sizeof *hasher);
+    if (!hasher)
+        return skrfs_fail_memory(err);
+    skrfs_crypto_ready();
+    hasher->ctx = EVP_MD_CTX_new();
+    if (!hasher->ctx)
+        return skrfs_fail_memory(err);
+    if (EVP_DigestInit_ex(hasher->ctx, skrfs_crypto_md(hash), NULL) != 1)
+        return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a digest cannot be begun");
+    *ret_hasher = skrfs_take(hasher);
+    return 0;
+}
+
+int skrfs_hasher_add(
+        struct skrfs_hasher *hasher, const void *data, size_t len, struct skrfs_error *err) {
+    if (EVP_DigestUpdate(hasher->ctx, data, len) != 1)
+        return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a digest cannot be made");
+    return 0;
+}
+
+int skrfs_hasher_end(struct skrfs_hasher *hasher, uint8_t *out, struct skrfs_error *err) {
+    if (EVP_DigestFinal_ex(hasher->ctx, out, NULL) != 1)
+        return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a digest cannot be ended");
+    return 0;
+}
+
+void skrfs_hasher_free(struct skrfs_hasher *hasher) {
+    if (!hasher)
+        return;
+    EVP_MD_CTX_free(hasher->ctx);
+    free(hasher);
+}
+
 int skrfs_random(void *out, size_t len, struct skrfs_error *err) {
     skrfs_crypto_ready();
     if (len > INT_MAX || RAND_bytes(out, (int)len) != 1)

@@ -5,6 +5,7 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
+#include <linux/fsverity.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -182,6 +183,7 @@ static const struct sandbox_rule witness_rules[] = {
         CALL(readlinkat),
         CALL(statx),
         CALL(pidfd_open),
+        WHEN(ioctl, "FS_IOC_MEASURE_VERITY", IS(1, FS_IOC_MEASURE_VERITY)),
         WHEN(mmap, "anonymous, not PROT_EXEC", HAS(2, PROT_EXEC, 0),
                 HAS(3, MAP_ANONYMOUS, MAP_ANONYMOUS)),
 };

@@ -9,13 +9,14 @@
 static void op_init(void *userdata, struct fuse_conn_info *conn) {
     (void)userdata;
     /* No splice: it leaves copies of the key in pipe pages. No write-back, no automatic truncation.
+     * No asynchronous readahead: whoever touches a mapped page waits for it in his own request, and
+     * is still who he was when he is looked at.
      * Asynchronous direct I/O although nobody is quicker for it: without, the kernel does not move
      * the position of an asynchronous read on (fs/fuse/file.c, fuse_direct_read_iter to
      * fuse_direct_IO), and io_uring, which reads on after a short answer, gets the key again and
      * again until its buffer is full. */
-    conn->want =
-            conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-                                    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+    conn->want = conn->capable & (FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+                                         FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
     conn->max_write = FS_MAX_WRITE;
     conn->time_gran = 1;
 }

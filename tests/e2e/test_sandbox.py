@@ -355,7 +355,7 @@ def check_descriptors(made, audit=None):
         if role == "relay":
             kinds = [kind for kind in kinds if kind != "network"]
         wanted = {"keeper": ["/dev/fuse", "/dev/fuse", "anon_inode:[eventfd]", "pair", "pair", "pair", *(["pair", "anon_inode:[eventfd]"] if audit else [])],
-                  "courier": ["pair"], "witness": ["pair"], "relay": ["pair"], "scribe": ["pair", "anon_inode:[signalfd]", str(audit)]}[role]
+                  "courier": ["pair"], "witness": ["pair", f"/proc/{pid}/mountinfo"], "relay": ["pair"], "scribe": ["pair", "anon_inode:[signalfd]", str(audit)]}[role]
         assert sorted(kinds) == sorted(wanted), (role, descriptors(pid))
 
 

@@ -92,6 +92,9 @@ int skrfs_rules_parse(const char *text, const struct skrfs_names *names,
         struct skrfs_rules *ret_rules, size_t *ret_column,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_rules_done(struct skrfs_rules *rules);
+/* Whether a path is the one of an exe: or cgroup: condition: the same, or below its folder when it
+ * ends in "/\*". */
+bool skrfs_path_matches(const char *pattern, const char *path);
 /* The rule as it would be written (names as numbers), cleaned and cut to `size`. */
 void skrfs_rule_print(const struct skrfs_rule *rule, char *out, size_t size);
 

@@ -9,6 +9,7 @@
 #define SKRFS_CALLER_CALLER_H
 
 #include <skrfs/access/access.h>
+#include <skrfs/base/cleanup.h>
 
 /* Longest executable that a digest is made of, in octets. */
 #define SKRFS_EXE_MAX ((uint64_t)1024 * 1024 * 1024)
@@ -28,10 +29,17 @@ SKRFS_DEFINE_CLEANUP(struct skrfs_describer, skrfs_describer_free)
 
 /* Fills in what `facts` (of enum skrfs_fact) asks for, by caller->pid. Never fails: what could not
  * be read is left out of caller->known, with the reason in caller->lack. Digests are kept by
- * device, inode, size, modification and change time; an executable on a file system that its user
- * serves (fuse, nfs, 9p and their like), or of a caller in another user namespace, has none. One
- * thread at a time. */
+ * device, inode, mount, size, modification and change time; an executable on a file system that
+ * its user serves (fuse, nfs, 9p and their like), or of a caller in another user namespace, has
+ * none; that of one too long to be read within half a second is made while nobody asks (see below),
+ * and unknown until then. Nothing is known of the program of a thread that is traced. The groups of
+ * one whose own ids are not those of `caller` are unknown; a uid of -1 is filled in, with the gid,
+ * for a caller that made no request (with SKRFS_FACT_GROUPS). One thread at a time. */
 void skrfs_describe(struct skrfs_describer *describer, unsigned facts, struct skrfs_caller *caller);
+
+/* Goes on with an unfinished digest for some milliseconds; false when there is none. To be called
+ * while no question waits. */
+bool skrfs_describer_work(struct skrfs_describer *describer);
 
 /* The same for a program that does not run: digest and fs-verity digest of the file at `path`, for
  * `skrfs can` and `skrfs learn`. */

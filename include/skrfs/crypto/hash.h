@@ -3,6 +3,7 @@
 #define SKRFS_CRYPTO_HASH_H
 
 #include <skrfs/base/buf.h>
+#include <skrfs/base/cleanup.h>
 
 enum skrfs_hash { SKRFS_SHA1, SKRFS_SHA256, SKRFS_SHA384, SKRFS_SHA512 };
 #define SKRFS_HASH_MAX 64
@@ -21,6 +22,17 @@ size_t skrfs_hash_len(enum skrfs_hash hash);
 /* Digest of `data` into `out`, which has skrfs_hash_len octets. */
 int skrfs_hash(enum skrfs_hash hash, const void *data, size_t len, uint8_t *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same in pieces: any number of skrfs_hasher_add, then skrfs_hasher_end, once. One thread at a
+ * time. */
+struct skrfs_hasher;
+int skrfs_hasher_new(enum skrfs_hash hash, struct skrfs_hasher **ret_hasher,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_hasher_add(struct skrfs_hasher *hasher, const void *data, size_t len,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
+int skrfs_hasher_end(
+        struct skrfs_hasher *hasher, uint8_t *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
+void skrfs_hasher_free(struct skrfs_hasher *hasher);
+SKRFS_DEFINE_CLEANUP(struct skrfs_hasher, skrfs_hasher_free)
 int skrfs_random(void *out, size_t len, struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* Constant-time comparison. */
 bool skrfs_equal(const void *a, const void *b, size_t len);

@@ -3,6 +3,7 @@
 #ifndef SKRFS_DAEMON_PROCESS_H
 #define SKRFS_DAEMON_PROCESS_H
 
+#include <skrfs/caller/caller.h>
 #include <skrfs/client/wiring.h>
 #include <skrfs/daemon/daemon.h>
 #include <skrfs/fs/fs.h>
@@ -105,7 +106,7 @@ void skrfs_credentials_done(struct skrfs_credentials *credentials);
 bool skrfs_credential_open_to(const struct stat *status, bool *ret_group);
 
 /* The keeper's end of its witness: one question at a time, a second's patience; silence means
- * unknown. */
+ * unknown, and behind a question that was not answered the next wait a tenth of that. */
 struct skrfs_witness;
 int skrfs_witness_new(
         int fd, struct skrfs_witness **ret_witness, struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -113,8 +114,10 @@ void skrfs_witness_free(struct skrfs_witness *witness);
 SKRFS_DEFINE_CLEANUP(struct skrfs_witness, skrfs_witness_free)
 /* A skrfs_describe_fn; the context is the struct skrfs_witness. Thread safe. */
 void skrfs_witness_describe(void *context, unsigned facts, struct skrfs_caller *caller);
-/* Answers questions on `fd` until the other end closes: the witness process's loop. */
-int skrfs_witness_serve(int fd, struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* Answers questions on `fd` by this describer until the other end closes: the witness process's
+ * loop. */
+int skrfs_witness_serve(
+        int fd, struct skrfs_describer *describer, struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Where the audit is written. */
 #define SKRFS_JOURNAL_SOCKET "/run/systemd/journal/socket"

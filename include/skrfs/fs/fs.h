@@ -169,7 +169,4 @@ void skrfs_fs_get_stats(struct skrfs_fs *fs, struct skrfs_fs_stats *ret_stats);
 /* False: the key has no limits. Thread safe. */
 bool skrfs_fs_get_limits(struct skrfs_fs *fs, size_t key, struct skrfs_fs_limits *ret_limits);
 
-/* Reads /proc for a caller: the witness's work. */
-void skrfs_caller_describe(unsigned facts, struct skrfs_caller *caller);
-
 #endif

@@ -168,14 +168,17 @@ static int witness_child(void) {
     struct skrfs_error err;
     char byte, memory[32];
 
+    struct skrfs_describer *describer;
+    EXPECT(skrfs_describer_new(NULL, 0, 0, &describer, &err) == 0);
     EXPECT(skrfs_sandbox_witness(&err) == 0);
     EXPECT(refused(socket(AF_INET, SOCK_STREAM, 0)));
     EXPECT(refused(socket(AF_UNIX, SOCK_STREAM, 0)));
     EXPECT(cannot_open("/tmp/skrfs-test-sandbox", O_WRONLY | O_CREAT));
     EXPECT(cannot_open("/dev/null", O_RDWR));
     EXPECT(cannot_open("/tmp", O_TMPFILE | O_WRONLY));
-    skrfs_caller_describe(SKRFS_FACT_GROUPS | SKRFS_FACT_EXE, &caller);
-    EXPECT((caller.known & SKRFS_FACT_GROUPS) && (caller.known & SKRFS_FACT_EXE));
+    const unsigned facts = SKRFS_FACTS_ALL & ~(unsigned)(SKRFS_FACT_VERITY | SKRFS_FACT_LABEL);
+    skrfs_describe(describer, SKRFS_FACTS_ALL, &caller);
+    EXPECT((caller.known & facts) == facts);
     (void)snprintf(memory, sizeof(memory), "/proc/%d/mem", (int)parent);
     int fd = open(memory, O_RDONLY);
     EXPECT(refused(lseek(fd, (off_t)target, SEEK_SET)));

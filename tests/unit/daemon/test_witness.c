@@ -15,8 +15,11 @@ static pid_t serve_in_child(int fds[2]) {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        struct skrfs_describer *describer;
         close(fds[0]);
-        _exit(skrfs_sandbox_witness(&err) < 0 || skrfs_witness_serve(fds[1], &err) < 0);
+        _exit(skrfs_describer_new(NULL, 0, 0, &describer, &err) < 0 ||
+                skrfs_sandbox_witness(&err) < 0 ||
+                skrfs_witness_serve(fds[1], describer, &err) < 0);
     }
     close(fds[1]);
     return pid;

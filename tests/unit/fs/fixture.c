@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <skrfs/base/clock.h>
 #include <skrfs/base/log.h>
+#include <skrfs/caller/caller.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -66,8 +67,15 @@ static const struct skrfs_fetch_ops ops = {
         .fetch = fetch, .encode = encode, .fetch_public = fetch_public};
 
 static void describe(void *context, unsigned facts, struct skrfs_caller *caller) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct skrfs_describer *describer;
+    struct skrfs_error err;
     (void)context;
-    skrfs_caller_describe(facts, caller);
+    pthread_mutex_lock(&lock);
+    if (!describer && skrfs_describer_new(NULL, 0, 0, &describer, &err))
+        abort();
+    skrfs_describe(describer, facts, caller);
+    pthread_mutex_unlock(&lock);
 }
 
 static int report(void *context, enum skrfs_fs_report which, size_t key, struct skrfs_buf *out,
