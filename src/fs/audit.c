@@ -116,11 +116,13 @@ void audit_failed(struct skrfs_fs *fs, const struct node *node, const struct skr
     skrfs_store_status(fs->options.store, node->key, &status);
     pthread_mutex_lock(&fs->lock);
     struct audit_slot *slot = slot_of(fs, node->key, (uid_t)-1);
-    bool known = status.failures && slot->failures == status.failures;
+    bool fresh = slot->failures != status.failures;
+    bool known = status.failures && !fresh;
     slot->failures = status.failures;
     pthread_mutex_unlock(&fs->lock);
     node_label(fs, node, label, sizeof label);
-    if (known)
+    uint64_t ignored;
+    if (known || (!fresh && !may_log(fs, node->key, (uid_t)-1, &ignored)))
         skrfs_log_debug("open '%s': %s", label, err->message);
     else
         skrfs_log_warning("open '%s': %s", label, err->message);
