@@ -178,7 +178,7 @@ int skrfs_service_receive(struct skrfs_handed *ret_handed, struct skrfs_error *e
 /* systemd.exec(5), SERVICE_RESULT: a service that was killed is started again on the mount that is
  * there. One that ended by itself had a reason, and nobody is left to answer readers. */
 static bool was_killed(void) {
-    static const char *const results[] = {"signal", "core-dump", "watchdog"};
+    static const char *const results[] = {"signal", "core-dump", "watchdog", "oom-kill"};
     const char *result = getenv("SERVICE_RESULT");
     for (size_t i = 0; result && i < SKRFS_ARRAY_LEN(results); i++)
         if (strcmp(result, results[i]) == 0)
