@@ -9,10 +9,11 @@
 
 extern const struct skrfs_verb skrfs_verb_mount, skrfs_verb_get, skrfs_verb_attest,
         skrfs_verb_doctor, skrfs_verb_status, skrfs_verb_why, skrfs_verb_wipe, skrfs_verb_receipt,
-        skrfs_verb_audit_verify, skrfs_verb_audit_show, skrfs_verb_renew, skrfs_verb_key_create,
-        skrfs_verb_key_import, skrfs_verb_key_rotate, skrfs_verb_key_policy, skrfs_verb_key_show,
-        skrfs_verb_key_list, skrfs_verb_policy_new, skrfs_verb_policy_lint,
-        skrfs_verb_policy_explain, skrfs_verb_policy_test, skrfs_verb_lab_up, skrfs_verb_lab_down;
+        skrfs_verb_audit_verify, skrfs_verb_audit_show, skrfs_verb_renew, skrfs_verb_can,
+        skrfs_verb_lint, skrfs_verb_learn, skrfs_verb_key_create, skrfs_verb_key_import,
+        skrfs_verb_key_rotate, skrfs_verb_key_policy, skrfs_verb_key_show, skrfs_verb_key_list,
+        skrfs_verb_policy_new, skrfs_verb_policy_lint, skrfs_verb_policy_explain,
+        skrfs_verb_policy_test, skrfs_verb_lab_up, skrfs_verb_lab_down;
 
 #define SKRFS_HELP_CONFIG "configuration (default: $SKRFS_CONFIG, then " SKRFS_CONF_PATH ")"
 
