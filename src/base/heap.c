@@ -9,12 +9,16 @@ union header {
     max_align_t align;
 };
 
+static _Thread_local bool starved;
+
 void *skrfs_heap_malloc(size_t size) {
-    if (size > SIZE_MAX - sizeof(union header))
+    union header *header = NULL;
+    if (size <= SIZE_MAX - sizeof(*header))
+        header = malloc(sizeof(*header) + size);
+    if (!header) {
+        starved = true;
         return NULL;
-    union header *header = malloc(sizeof(*header) + size);
-    if (!header)
-        return NULL;
+    }
     header->size = size;
     return header + 1;
 }
@@ -45,6 +49,12 @@ char *skrfs_heap_strdup(const char *text) {
     if (copy)
         memcpy(copy, text, size);
     return copy;
+}
+
+bool skrfs_heap_starved(void) {
+    bool was = starved;
+    starved = false;
+    return was;
 }
 
 void skrfs_heap_free(void *block) {

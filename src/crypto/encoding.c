@@ -113,7 +113,7 @@ static int parse_plain(const struct skrfs_secret *plain, enum skrfs_key_type typ
     if (skrfs_pkey_from_pkcs8(skrfs_secret_data(plain), skrfs_secret_len(plain), &key, err) < 0)
         return -1;
     if (!EVP_PKEY_is_a(key->evp, type == SKRFS_KEY_RSA ? "RSA" : "EC"))
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER,
                 "the key released is not of the type that the vault says");
     *ret_key = skrfs_take(key);
     return 0;

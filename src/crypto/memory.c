@@ -105,6 +105,7 @@ void memory_forget_others(void) {
 struct private_work memory_enter(void) {
     if (depth++ > 0)
         return (struct private_work){true};
+    starved = false; /* what was before is told of */
     (void)pthread_mutex_lock(&lock);
     while (workers >= WORKERS_MAX)
         (void)pthread_cond_wait(&left, &lock);

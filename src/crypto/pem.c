@@ -18,7 +18,11 @@ static int push_der(
     if (len > SKRFS_CERT_MAX)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "a certificate of %zu octets", len);
     const unsigned char *at = der;
+    (void)memory_starved();
     auto_x509 *cert = d2i_X509(NULL, &at, (long)len);
+    /* OpenSSL passes over a public key for which it got no memory (x_pubkey.c). */
+    if (cert && memory_starved())
+        return skrfs_fail_memory(err);
     if (!cert)
         return skrfs_crypto_refuse(
                 err, SKRFS_CLASS_BAD_ANSWER, "certificate %d is malformed", sk_X509_num(certs) + 1);

@@ -35,7 +35,7 @@ static int check_kind(const EVP_PKEY *evp, struct skrfs_error *err) {
         return skrfs_crypto_curve_of(evp, &curve, err);
     }
     if (!EVP_PKEY_is_a(evp, "RSA"))
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the key is neither RSA nor EC");
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER, "the key is neither RSA nor EC");
     if (EVP_PKEY_get_bits(evp) > 8 * SKRFS_RSA_MAX)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
                 "an RSA key of %d bits is longer than the %d that are taken",
@@ -44,9 +44,12 @@ static int check_kind(const EVP_PKEY *evp, struct skrfs_error *err) {
     OSSL_PARAM params[] = {
             OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_FACTOR3, third, sizeof(third)),
             OSSL_PARAM_construct_end()};
+    (void)memory_starved();
     bool multi = EVP_PKEY_get_params(evp, params) == 1 && OSSL_PARAM_modified(params);
     skrfs_wipe(third, sizeof(third));
     ERR_clear_error();
+    if (memory_starved())
+        return skrfs_fail_memory(err); /* it may have one all the same */
     if (multi)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "an RSA key of more than two primes");
     return 0;

@@ -195,7 +195,7 @@ int skrfs_pkey_public(
     else if (EVP_PKEY_is_a(key->evp, "EC"))
         done = ec_public(key->evp, &public, err);
     else
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the key is neither RSA nor EC");
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER, "the key is neither RSA nor EC");
     if (done < 0)
         return -1;
     *ret_public = public;

@@ -7,7 +7,8 @@
 static int need_kind(const struct skrfs_pkey *key, const char *kind, struct skrfs_error *err) {
     if (EVP_PKEY_is_a(key->evp, kind))
         return 0;
-    return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the signing key is not an %s key", kind);
+    return skrfs_crypto_refuse(
+            err, SKRFS_CLASS_BAD_ANSWER, "the signing key is not an %s key", kind);
 }
 
 /* `padding` as RSA_PKCS1_PSS_PADDING, 0: the key's own way. */
@@ -27,6 +28,7 @@ static int verify(const struct skrfs_pkey *key, enum skrfs_hash hash, int paddin
     if (EVP_DigestVerifyInit(ctx, &key_ctx, skrfs_crypto_md(hash), NULL, key->evp) != 1 ||
             !set_padding(key_ctx, padding))
         return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a signature cannot be checked");
+    (void)memory_starved();
     int valid = EVP_DigestVerify(ctx, signature.data, signature.len, data.data, data.len);
     if (valid != 1)
         return skrfs_crypto_refuse(err, SKRFS_CLASS_BAD_ANSWER, "the signature is wrong");

@@ -109,7 +109,7 @@ int skrfs_kwp_wrap(const struct skrfs_secret *kek, const struct skrfs_secret *pl
 static int rsa_context(const struct skrfs_pkey *key, bool encrypt, int padding,
         enum skrfs_hash hash, EVP_PKEY_CTX **ret_ctx, struct skrfs_error *err) {
     if (!EVP_PKEY_is_a(key->evp, "RSA"))
-        return skrfs_fail(err, SKRFS_CLASS_CRYPTO, "the wrapping key is not an RSA key");
+        return skrfs_crypto_refuse(err, SKRFS_CLASS_CRYPTO, "the wrapping key is not an RSA key");
     auto_pkey_ctx *ctx = EVP_PKEY_CTX_new(key->evp, NULL);
     if (!ctx)
         return skrfs_fail_memory(err);

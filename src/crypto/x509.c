@@ -44,7 +44,8 @@ int skrfs_chain_leaf_integer(const struct skrfs_chain *chain, const char *oid, u
     if (skrfs_chain_leaf_extension(chain, oid, &contents, &found, err) < 0)
         return -1;
     if (!found)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the certificate has no extension %s", oid);
+        return skrfs_crypto_refuse(
+                err, SKRFS_CLASS_BAD_ANSWER, "the certificate has no extension %s", oid);
     const unsigned char *at = contents.data;
     ASN1_INTEGER *integer = d2i_ASN1_INTEGER(NULL, &at, (long)contents.len);
     uint64_t value = 0;
@@ -63,7 +64,8 @@ int skrfs_chain_leaf_name(
     const X509_NAME *name = X509_get_subject_name(leaf(chain));
     int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
     if (at < 0)
-        return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the certificate has no common name");
+        return skrfs_crypto_refuse(
+                err, SKRFS_CLASS_BAD_ANSWER, "the certificate has no common name");
     unsigned char *text = NULL;
     int len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
     if (len < 0 || (size_t)len >= size || memchr(text, 0, (size_t)len)) {

@@ -1,5 +1,7 @@
 #include "room.h"
 
+#include <skrfs/base/heap.h>
+
 /* jansson's own texts quote the document ("near '...'"), which may be a token. */
 static const char *reason(enum json_error_code code) {
     switch (code) {
@@ -49,8 +51,8 @@ int skrfs_json_parse(const char *text, size_t len, size_t max_len, struct skrfs_
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER,
                 "JSON of %zu octets, more than the %zu that are allowed", len, max_len);
     json_error_t where;
-    json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
-    if (!json && json_error_code(&where) == json_error_out_of_memory)
+    json_t *json = json_load_or_leave(text, len, &where);
+    if (!json && skrfs_heap_starved())
         return skrfs_fail_memory(err);
     if (!json)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "JSON, line %d column %d: %s", where.line,

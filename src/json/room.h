@@ -15,7 +15,12 @@ static inline struct skrfs_json *from_jansson(json_t *json) {
     return (struct skrfs_json *)json;
 }
 
-/* Before the first value is made: allocator and hash seed. */
+/* Before a value is made: allocator and hash seed. */
 void json_begin(void);
+/* json_loadb, but for what it does without memory: NULL then, and skrfs_heap_starved(). */
+json_t *json_load_or_leave(const char *text, size_t len, json_error_t *ret_where);
+/* A failure of jansson's: NO_MEMORY when it had none, whatever it says. */
+int json_fail(struct skrfs_error *err, enum skrfs_class kind, const char *format, ...)
+        SKRFS_PRINTF(3, 4);
 
 #endif
