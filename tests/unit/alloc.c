@@ -86,8 +86,9 @@ static bool chosen(void) {
     int depth = backtrace(frames, DEPTH);
     pthread_mutex_lock(&lock);
     size_t number = atomic_fetch_add(&count, 1) + 1;
-    bool fails =
-            atomic_load(&armed) && (wanted ? number == wanted : is_new(hash_of(frames, depth)));
+    bool fails = atomic_load(&armed) &&
+                 (wanted ? number == wanted : is_new(hash_of(frames, depth))) &&
+                 !is_sanitizers(frames, depth);
     if (fails) {
         atomic_store(&armed, false);
         atomic_fetch_add(&failures, 1);
