@@ -81,7 +81,7 @@ int skrfs_describer_new(const char *const *paths, size_t count, pid_t host,
     struct skrfs_describer *describer = calloc(1, sizeof *describer);
     if (!describer)
         return skrfs_fail_memory(err);
-    caller_mounts_init(&describer->mounts);
+    caller_mounts_init(&describer->mounts, host);
     if (caller_digests_init(&describer->digests, err) || copy_paths(describer, paths, count, err))
         return -1;
     skrfs_autoclose int folder = open_folder(host ? host : getpid());
@@ -249,7 +249,8 @@ static bool is_deleted(const char *exe) {
 
 /* Anybody can make a mount namespace in which any program is at the path of another, and run it
  * from outside by /proc/PID/root or a descriptor. A path is what it says only for a file on a mount
- * of this namespace; elsewhere, when a rule names it, where the same file is at that path here too.
+ * of the host's namespace; elsewhere, when a rule names it, where the same file is at that path
+ * there too.
  */
 static void tell_exe(struct skrfs_describer *describer, const struct caller_glimpse *glimpse,
         struct skrfs_caller *caller) {

@@ -1,4 +1,4 @@
-/* Whether a path leads to a caller's executable in this process's own mount namespace. */
+/* Whether a path leads to a caller's executable in the host's mount namespace. */
 #include "internal.h"
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static int step(int fd, const char *name, size_t len) {
 
 bool caller_is_file_at(
         struct caller_mounts *mounts, const char *path, const struct caller_glimpse *glimpse) {
-    skrfs_autoclose int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    skrfs_autoclose int fd = caller_mounts_root(mounts);
     struct statx stat;
     for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
         size_t len = strcspn(path, "/");

@@ -49,23 +49,26 @@ struct caller_mount {
 /* One line of mountinfo; proc(5). *ret_next is behind it. False: malformed. */
 bool caller_parse_mount(const char *line, struct caller_mount *ret_mount, const char **ret_next);
 
-/* The mounts of this process's namespace, read again when the kernel says that they changed. */
+/* The mounts of the host's namespace, read again when the kernel says that they changed. */
 struct caller_mounts {
+    pid_t host; /* a process of it; 0: this one */
     int fd;
     uint64_t readings;
     struct caller_mount *list; /* by id */
     size_t count;
 };
-void caller_mounts_init(struct caller_mounts *mounts);
+void caller_mounts_init(struct caller_mounts *mounts, pid_t host);
 void caller_mounts_done(struct caller_mounts *mounts);
+/* Its root, as an O_PATH descriptor; -1 when it cannot be had. */
+int caller_mounts_root(const struct caller_mounts *mounts);
 /* NULL: not one of this namespace. */
 const struct caller_mount *caller_mounts_find(struct caller_mounts *mounts, uint64_t id);
 /* In the namespace of the process of this folder below /proc. */
 bool caller_mount_is_local(int folder, uint64_t id);
 
 /* exe.c */
-/* Whether `path` leads in this namespace to this file. Walks from mount to mount and enters none
- * that could make it wait. */
+/* Whether `path` leads in the host's namespace to this file. Walks from mount to mount and enters
+ * none that could make it wait. */
 bool caller_is_file_at(
         struct caller_mounts *mounts, const char *path, const struct caller_glimpse *glimpse);
 

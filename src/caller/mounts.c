@@ -1,11 +1,13 @@
-/* Which mounts are this namespace's own, and which are of a kind that no user serves. */
+/* Which mounts are the host's own, and which are of a kind that no user serves. */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <skrfs/base/file.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TABLE_MAX ((size_t)32 * 1024 * 1024)
 
@@ -47,14 +49,25 @@ static int by_id(const void *a, const void *b) {
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
-void caller_mounts_init(struct caller_mounts *mounts) {
-    *mounts = (struct caller_mounts){.fd = -1};
+void caller_mounts_init(struct caller_mounts *mounts, pid_t host) {
+    *mounts = (struct caller_mounts){.host = host, .fd = -1};
+}
+
+static int open_of(const struct caller_mounts *mounts, const char *name, int flags) {
+    char path[64];
+    (void)snprintf(
+            path, sizeof path, "/proc/%d/%s", (int)(mounts->host ? mounts->host : getpid()), name);
+    return open(path, flags | O_CLOEXEC);
+}
+
+int caller_mounts_root(const struct caller_mounts *mounts) {
+    return open_of(mounts, "root", O_PATH | O_DIRECTORY);
 }
 
 void caller_mounts_done(struct caller_mounts *mounts) {
     free(mounts->list);
     skrfs_close_p(&mounts->fd);
-    caller_mounts_init(mounts);
+    caller_mounts_init(mounts, mounts->host);
 }
 
 static size_t count_lines(const char *text) {
@@ -96,7 +109,7 @@ static int read_table(struct caller_mounts *mounts) {
     mounts->fd = -1;
     mounts->count = 0;
     mounts->readings++;
-    skrfs_autoclose int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    skrfs_autoclose int fd = open_of(mounts, "mountinfo", O_RDONLY);
     if (fd < 0 || skrfs_fd_read_all(fd, &text, &err) || parse_table(skrfs_buf_text(&text), mounts))
         return -1;
     mounts->fd = skrfs_take_fd(&fd);

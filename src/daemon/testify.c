@@ -84,15 +84,15 @@ static size_t list_all_paths(const struct skrfs_conf *conf, const char **out) {
     return count;
 }
 
-static int make_describer(const struct skrfs_conf *conf, struct skrfs_describer **ret_describer,
+static int make_describer(const struct skrfs_child *child, struct skrfs_describer **ret_describer,
         struct skrfs_error *err) {
-    size_t count = list_all_paths(conf, NULL);
+    size_t count = list_all_paths(child->conf, NULL);
     skrfs_autofree const char **paths = calloc(count + 1, sizeof(*paths));
 
     if (!paths)
         return skrfs_fail_memory(err);
-    (void)list_all_paths(conf, paths);
-    return skrfs_describer_new(paths, count, 0, ret_describer, err);
+    (void)list_all_paths(child->conf, paths);
+    return skrfs_describer_new(paths, count, child->host, ret_describer, err);
 }
 
 /* Another user's executable is seen with CAP_SYS_PTRACE alone (proc(5)), and its digest made with
@@ -105,7 +105,7 @@ int skrfs_witness_main(const struct skrfs_child *child) {
     skrfs_log_set_name("witness");
     skrfs_fs_handover_free(child->handover);
     if (skrfs_process_harden("skrfs-witness", keep, &err) < 0 ||
-            make_describer(child->conf, &describer, &err) < 0 || skrfs_sandbox_witness(&err) < 0)
+            make_describer(child, &describer, &err) < 0 || skrfs_sandbox_witness(&err) < 0)
         return skrfs_notice_failed(child, SKRFS_ROLE_WITNESS, &err);
     close(child->notices);
     if (skrfs_witness_serve(child->witness, describer, &err) < 0) {

@@ -19,7 +19,7 @@ struct skrfs_describer;
 
 /* `paths` (borrowed for its life): the texts of all exe: conditions of the configuration. A caller
  * in another mount namespace has the path that it claims only where one of them names it and the
- * same file is there in this process's namespace: no other path is ever looked up, so that nobody
+ * same file is there in the host's namespace: no other path is ever looked up, so that nobody
  * can have this process wait at a file system of his own. "Host" are the namespaces of process
  * `host` (0: the calling process's own). */
 int skrfs_describer_new(const char *const *paths, size_t count, pid_t host,

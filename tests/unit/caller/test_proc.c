@@ -154,12 +154,11 @@ static void test_mount(void **state) {
 }
 
 /* What this kernel writes is taken. */
-static void test_of_this_machine(void **state) {
+static void check_this_machine(pid_t host) {
     struct caller_mounts mounts;
     struct caller_glimpse glimpse = {0};
     struct statx stat;
-    (void)state;
-    caller_mounts_init(&mounts);
+    caller_mounts_init(&mounts, host);
     assert_int_equal(statx(AT_FDCWD, "/", 0, STATX_INO | 0x1000U, &stat), 0);
     assert_non_null(caller_mounts_find(&mounts, stat.stx_mnt_id));
     assert_null(caller_mounts_find(&mounts, UINT32_MAX));
@@ -170,6 +169,12 @@ static void test_of_this_machine(void **state) {
     assert_false(caller_is_file_at(&mounts, "/etc/passwd", &glimpse));
     assert_false(caller_is_file_at(&mounts, "/no/such/file", &glimpse));
     caller_mounts_done(&mounts);
+}
+
+static void test_of_this_machine(void **state) {
+    (void)state;
+    check_this_machine(0);
+    check_this_machine(getpid());
 }
 
 int main(void) {
