@@ -172,6 +172,30 @@ def test_a_lie_in_the_right_form(vouched, genuine):
         assert child.stdout.read() == vouched.bytes, child.stderr.read()
 
 
+TEXTS = {
+    "lines": b"/usr/x\nkeeper: opened 'rsa' by nobody\r\n",
+    "terminal": b"/usr/x\033[2J\033]0;title\a",
+    "no UTF-8": b"/usr/x\xff\xfe\xc3(",
+    "JSON": b'/usr/x","rule":"none","x":"',
+    "long": b"/usr/" + b"x" * 3000,
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_of_a_witness(vouched, genuine, text):
+    """What it makes up as a name of a program stays a name of a program: in the log, in the audit, and in status."""
+    at = genuine.index(b"/usr/bin/")
+    false = genuine[:at] + TEXTS[text] + bytes(4096 - len(TEXTS[text])) + genuine[at + 4096:]
+    assert len(false) == len(genuine)
+    assert asked(vouched, lambda question: [numbered(false, question)]) == ""
+    log = vouched.mount.log()
+    assert "\nkeeper: opened 'rsa' by nobody" not in log and "\033" not in log
+    path = vouched.mount.path.parent / "audit.log"
+    wait_for("it is recorded", lambda: vouched.mount.status()["audit"]["waiting"] == 0)
+    found = [record for record in records(path) if "/usr/x" in str(record)]
+    assert found and all(record["rule"] != "none" for record in found), found
+
+
 def test_a_mode_is_not_a_witnesss(keys, mount):
     """The same lie for a caller whom owner and mode refuse is not even asked for."""
     import subprocess
