@@ -219,6 +219,51 @@ static void test_courier(void **state) {
     assert_child(courier_child);
 }
 
+/* The same numbers by another door: i386's, and x32's. */
+static int i386_child(void) {
+    struct skrfs_error err;
+    long result = 20; /* getpid */
+
+    EXPECT(skrfs_sandbox_witness(&err) == 0);
+#if defined(__x86_64__)
+    __asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+#endif
+    return result ? 0 : 1;
+}
+
+static int x32_child(void) {
+    struct skrfs_error err;
+
+    EXPECT(skrfs_sandbox_witness(&err) == 0);
+    (void)syscall(0x40000000 + SYS_getpid);
+    return 0;
+}
+
+/* Without a sandbox the kernel answers, or says that it has no such door. */
+static void assert_killed(int (*child)(void)) {
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(child());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_true(WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV);
+}
+
+static void test_other_architectures(void **state) {
+    (void)state;
+#if defined(__x86_64__)
+    assert_killed(i386_child);
+    assert_killed(x32_child);
+#else
+    (void)i386_child;
+    (void)x32_child;
+    skip();
+#endif
+}
+
 static void test_witness(void **state) {
     (void)state;
     assert_child(witness_child);
@@ -230,6 +275,7 @@ int main(void) {
             cmocka_unit_test(test_keeper_of_a_tee),
             cmocka_unit_test(test_courier),
             cmocka_unit_test(test_witness),
+            cmocka_unit_test(test_other_architectures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
