@@ -82,12 +82,30 @@ static int head_print(const struct skrfs_json *status, const char *mount, bool c
             strcmp(lab, "-") != 0 ? ")" : "");
 }
 
+/* A line when there is something to be said of it. */
+static int audit_print(
+        const struct skrfs_json *audit, struct skrfs_buf *out, struct skrfs_error *err) {
+    char trouble[TEXT_MAX], lost[TEXT_MAX];
+    text_of(audit, "trouble", trouble);
+    text_of(audit, "lost", lost);
+    if (skrfs_json_kind(skrfs_json_get(audit, "stuck")) == SKRFS_JSON_TRUE &&
+            skrfs_buf_printf(out, err, "the audit cannot be written: %s\n",
+                    strcmp(trouble, "-") == 0 ? "the scribe does not answer" : trouble) < 0) {
+        return -1;
+    }
+    if (strcmp(lost, "-") == 0 || strcmp(lost, "0") == 0) {
+        return 0;
+    }
+    return skrfs_buf_printf(out, err, "%s audit records could not be written\n", lost);
+}
+
 int skrfs_status_print(const struct skrfs_json *status, const char *mount, size_t width,
         bool colours, struct skrfs_buf *out, struct skrfs_error *err) {
     static const char *const header[] = {
             "NAME", "STATE", "VERSION", "AGE", "RELEASES", "FAILURES", "LAST ERROR"};
     skrfs_autotable table = {.columns = SKRFS_ARRAY_LEN(header), .style_column = 1};
     if (head_print(status, mount, colours, out, err) < 0 ||
+            audit_print(skrfs_json_get(status, "audit"), out, err) < 0 ||
             skrfs_table_add(&table, header, SKRFS_STYLE_BOLD, err) < 0) {
         return -1;
     }

@@ -126,6 +126,22 @@ static int append_file_system(struct skrfs_fs *fs, struct skrfs_buf *out, struct
             stats.interrupted, out, err);
 }
 
+static int append_audit(
+        struct skrfs_recorder *recorder, struct skrfs_buf *out, struct skrfs_error *err) {
+    struct skrfs_recorder_stats stats;
+
+    skrfs_recorder_get_stats(recorder, &stats);
+    if (append_single("skrfs_audit_record", "gauge", NULL,
+                "Number of the last record in the audit's chain.", stats.written, out, err) < 0 ||
+            append_single("skrfs_audit_waiting", "gauge", NULL, "Records that are not written yet.",
+                    stats.waiting, out, err) < 0 ||
+            append_single("skrfs_audit_lost", "counter", NULL, "Records that could not be written.",
+                    stats.lost, out, err) < 0)
+        return -1;
+    return append_single("skrfs_audit_stuck", "gauge", NULL,
+            "Whether the audit cannot be written at present.", stats.stuck, out, err);
+}
+
 int skrfs_report_metrics(
         const struct skrfs_reporter *reporter, struct skrfs_buf *out, struct skrfs_error *err) {
     for (size_t i = 0; i < SKRFS_ARRAY_LEN(families); i++)
@@ -134,6 +150,8 @@ int skrfs_report_metrics(
     if (append_memory(out, err) < 0)
         return -1;
     if (reporter->fs && append_file_system(reporter->fs, out, err) < 0)
+        return -1;
+    if (reporter->recorder && append_audit(reporter->recorder, out, err) < 0)
         return -1;
     return skrfs_buf_append_text(out, "# EOF\n", err);
 }

@@ -17,6 +17,7 @@
 #define PATIENCE_NS (500 * SKRFS_MILLISECOND_NS)
 #define AGAIN_NS (100 * SKRFS_MILLISECOND_NS) /* when the socket had no room */
 #define END_NS SKRFS_SECOND_NS
+#define ANSWERS_MAX 64
 
 static void wake(struct skrfs_recorder *recorder) {
     const uint64_t one = 1;
@@ -214,7 +215,7 @@ static void vouch(struct skrfs_recorder *recorder, const struct item *item,
         const struct skrfs_audit_ack *ack) {
     struct receipt *receipt = item->receipt == SIZE_MAX ? NULL : recorder->receipts[item->receipt];
 
-    if (!receipt)
+    if (!receipt || !ack->seq)
         return;
     receipt->record = recorder->head;
     receipt->record.seq = ack->seq;
@@ -246,10 +247,6 @@ static void resend(struct skrfs_recorder *recorder) {
 
 static void believe(struct skrfs_recorder *recorder, const struct skrfs_audit_answer *answer,
         struct item_list *done) {
-    if (answer->type == SKRFS_ANSWER_HELLO) {
-        resend(recorder);
-        return;
-    }
     if (answer->type == SKRFS_ANSWER_TROUBLE) {
         recorder->stuck = true;
         memcpy(recorder->trouble, answer->trouble, sizeof(recorder->trouble));
@@ -264,13 +261,25 @@ static void believe(struct skrfs_recorder *recorder, const struct skrfs_audit_an
         acknowledge(recorder, &answer->acks[i], done);
 }
 
+/* So many in one turn: one that never stops is not to hold up who has something to record. */
 static void hear(struct skrfs_recorder *recorder, struct item_list *done) {
     struct skrfs_audit_answer answer;
+    bool hello = false;
     ssize_t len;
 
-    while ((len = recv(recorder->options.fd, &answer, sizeof(answer), MSG_DONTWAIT)) > 0)
-        if (skrfs_audit_answer_check(&answer, (size_t)len))
+    for (unsigned i = 0; i < ANSWERS_MAX; i++) {
+        len = recv(recorder->options.fd, &answer, sizeof(answer), MSG_DONTWAIT);
+        if (len <= 0)
+            break;
+        if (!skrfs_audit_answer_check(&answer, (size_t)len))
+            continue;
+        if (answer.type == SKRFS_ANSWER_HELLO)
+            hello = true;
+        else
             believe(recorder, &answer, done);
+    }
+    if (hello)
+        resend(recorder);
     send_items(recorder);
 }
 
@@ -431,6 +440,16 @@ void skrfs_recorder_free(struct skrfs_recorder *recorder) {
     wake(recorder);
     (void)pthread_join(recorder->thread, NULL);
     done(recorder);
+}
+
+void skrfs_recorder_get_stats(
+        struct skrfs_recorder *recorder, struct skrfs_recorder_stats *ret_stats) {
+    pthread_mutex_lock(&recorder->lock);
+    *ret_stats = (struct skrfs_recorder_stats){.written = recorder->head.seq,
+            .waiting = recorder->count,
+            .lost = recorder->lost_total,
+            .stuck = recorder->stuck};
+    pthread_mutex_unlock(&recorder->lock);
 }
 
 int skrfs_recorder_status(

@@ -21,11 +21,14 @@ static void count_keys(
 
 const char *skrfs_report_health(const struct skrfs_reporter *reporter) {
     size_t tried, failed;
+    struct skrfs_recorder_stats audit = {.stuck = false};
 
+    if (reporter->recorder)
+        skrfs_recorder_get_stats(reporter->recorder, &audit);
     count_keys(reporter, &tried, &failed);
-    if (failed == 0)
-        return "ok";
-    return failed < tried ? "degraded" : "failing";
+    if ((failed && failed == tried) || (audit.stuck && reporter->conf->audit.required))
+        return "failing";
+    return failed || audit.stuck ? "degraded" : "ok";
 }
 
 /* What takes the key back by itself, and how far it is; nothing of a key without limits. */

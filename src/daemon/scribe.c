@@ -268,12 +268,14 @@ static bool take_post(struct scribe *scribe) {
     }
     if (post->type == SKRFS_POST_HELLO)
         return true;
-    if (post->number > page->done &&
-            !write_record(scribe, post->text, post->len, post->epoch, post->number))
+    bool anew = post->number > page->done;
+    if (anew && !write_record(scribe, post->text, post->len, post->epoch, post->number))
         return false;
+    /* Which record a number became that a predecessor wrote is not known any more. */
     struct skrfs_audit_ack *ack = &scribe->answer.acks[scribe->answer.count++];
-    *ack = (struct skrfs_audit_ack){.number = post->number, .seq = page->head.seq};
-    memcpy(ack->digest, page->head.digest, sizeof(ack->digest));
+    *ack = (struct skrfs_audit_ack){.number = post->number, .seq = anew ? page->head.seq : 0};
+    if (anew)
+        memcpy(ack->digest, page->head.digest, sizeof(ack->digest));
     return true;
 }
 

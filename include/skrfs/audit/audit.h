@@ -193,7 +193,7 @@ bool skrfs_audit_post_check(const struct skrfs_audit_post *post, size_t size);
 
 #define SKRFS_AUDIT_ACKS_MAX 64
 struct skrfs_audit_ack {
-    uint64_t number, seq;
+    uint64_t number, seq; /* seq 0: written before, by another scribe */
     uint8_t digest[SKRFS_AUDIT_DIGEST];
 };
 enum skrfs_audit_answer_type {

@@ -152,6 +152,14 @@ int skrfs_recorder_event(void *context, const struct skrfs_fs_event *event,
         skrfs_fs_recorded_fn *recorded, void *recorded_context, struct skrfs_error *err);
 void skrfs_recorder_tried(
         void *context, size_t key, struct skrfs_proof *proof, const struct skrfs_error *err);
+struct skrfs_recorder_stats {
+    uint64_t written; /* the number of the chain's last record */
+    uint64_t waiting; /* not acknowledged yet */
+    uint64_t lost;    /* since this keeper began */
+    bool stuck;       /* nothing can be written at present */
+};
+void skrfs_recorder_get_stats(
+        struct skrfs_recorder *recorder, struct skrfs_recorder_stats *ret_stats);
 /* How it is, for status.json. Thread safe. */
 int skrfs_recorder_status(struct skrfs_recorder *recorder, struct skrfs_json **ret_json,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
@@ -179,7 +187,8 @@ int skrfs_report_metrics(const struct skrfs_reporter *reporter, struct skrfs_buf
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 int skrfs_report_why(const struct skrfs_reporter *reporter, size_t key, struct skrfs_buf *out,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
-/* "ok" when no key's last attempt failed, "failing" when every one that was tried did, else
+/* "ok" when no key's last attempt failed and the audit is written; "failing" when every key that
+ * was tried failed, or nobody is given one since the audit is required and cannot be written; else
  * "degraded". */
 const char *skrfs_report_health(const struct skrfs_reporter *reporter);
 /* A skrfs_report_fn over them; the context is the struct skrfs_reporter. */
