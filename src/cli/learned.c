@@ -67,7 +67,8 @@ static int asked_read(
         }
     }
     qsort(asked.names, count, sizeof(*asked.names), compare_names);
-    *ret_asked = (struct asked){.names = skrfs_take(asked.names), .count = count};
+    ret_asked->count = count;
+    ret_asked->names = skrfs_take(asked.names);
     return 0;
 }
 

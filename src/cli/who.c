@@ -266,12 +266,13 @@ int who_parse(const char *text, const struct skrfs_names *names, struct who *ret
         struct skrfs_error *err) {
     struct skrfs_rules rules = {0};
     size_t column = 0;
-    skrfs_autofree struct who *who = calloc(1, sizeof(*who));
-    if (!who) {
-        return skrfs_fail_memory(err);
-    }
     if (skrfs_rules_parse(text, names, &rules, &column, err) < 0) {
         return -1;
+    }
+    skrfs_autofree struct who *who = calloc(1, sizeof(*who));
+    if (!who) {
+        skrfs_rules_done(&rules);
+        return skrfs_fail_memory(err);
     }
     /* The kernel would give a number; any but 0 is as good. No primary group is none that a rule
      * could name. */

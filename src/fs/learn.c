@@ -67,6 +67,21 @@ static const char *text_if(
     return caller->known & fact ? text : "";
 }
 
+static int observation_fill(struct observation *made, const struct skrfs_caller *caller,
+        const struct skrfs_error *err) {
+    made->exe = strdup(text_if(caller, SKRFS_FACT_EXE, caller->exe));
+    made->unit = strdup(text_if(caller, SKRFS_FACT_CGROUP, caller->unit));
+    made->container = strdup(text_if(caller, SKRFS_FACT_CGROUP, caller->container));
+    made->verity = strdup(text_if(caller, SKRFS_FACT_VERITY, caller->verity));
+    made->label = strdup(text_if(caller, SKRFS_FACT_LABEL, caller->label));
+    made->reason = strndup(err ? err->message : caller->lack, REASON_MAX);
+    if (caller->known & SKRFS_FACT_SHA256)
+        memcpy(made->sha256, caller->sha256, sizeof made->sha256);
+    return made->exe && made->unit && made->container && made->verity && made->label && made->reason
+                   ? 0
+                   : -1;
+}
+
 static struct observation *observation_new(
         size_t key, const struct skrfs_caller *caller, const struct skrfs_error *err) {
     SKRFS_CLEANUP(observation_free_p) struct observation *made = calloc(1, sizeof *made);
@@ -78,19 +93,8 @@ static struct observation *observation_new(
             .gid = caller->gid,
             .known = caller->known,
             .host = on_host(caller),
-            .exe = strdup(text_if(caller, SKRFS_FACT_EXE, caller->exe)),
-            .unit = strdup(text_if(caller, SKRFS_FACT_CGROUP, caller->unit)),
-            .container = strdup(text_if(caller, SKRFS_FACT_CGROUP, caller->container)),
-            .verity = strdup(text_if(caller, SKRFS_FACT_VERITY, caller->verity)),
-            .label = strdup(text_if(caller, SKRFS_FACT_LABEL, caller->label)),
-            .reason = strndup(err ? err->message : caller->lack, REASON_MAX),
             .first_s = skrfs_wall_s()};
-    if (caller->known & SKRFS_FACT_SHA256)
-        memcpy(made->sha256, caller->sha256, sizeof made->sha256);
-    if (!made->exe || !made->unit || !made->container || !made->verity || !made->label ||
-            !made->reason)
-        return NULL;
-    return skrfs_take(made);
+    return observation_fill(made, caller, err) ? NULL : skrfs_take(made);
 }
 
 /* A long digest is known later than the rest: a caller without it is one like those with it. */
