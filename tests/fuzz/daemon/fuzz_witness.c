@@ -3,6 +3,7 @@
  * octets each: whose words (bit 0; with bit 1 they are cut at the place), the place in two octets,
  * the exclusive or. */
 #include <skrfs/base/log.h>
+#include <skrfs/caller/caller.h>
 #include <skrfs/daemon/process.h>
 
 #include <poll.h>
@@ -37,7 +38,11 @@ static void *ask(void *context) {
 static void *testify(void *context) {
     struct skrfs_error err;
     int fd = *(const int *)context;
-    (void)!skrfs_witness_serve(fd, &err);
+    static const char *const paths[] = {"/bin/sh"};
+    SKRFS_CLEANUP(skrfs_describer_free_p) struct skrfs_describer *describer = NULL;
+    if (skrfs_describer_new(paths, 1, 0, &describer, &err) < 0)
+        abort();
+    (void)!skrfs_witness_serve(fd, describer, &err);
     close(fd);
     return NULL;
 }
