@@ -22,14 +22,14 @@ static int print_front(const struct skrfs_audit_head *head, const struct skrfs_a
     char prev[SKRFS_AUDIT_HEX];
 
     skrfs_hex_encode(head->digest, sizeof(head->digest), prev);
-    if (skrfs_buf_printf(out, err, "{\"seq\":%llu,\"prev\":\"%s\",\"chain\":\"%s\"",
-                (unsigned long long)(head->seq + 1), prev, head->chain) < 0)
+    unsigned long long seq = head->seq + 1, oldest = volume ? volume->oldest : 0;
+    if (skrfs_buf_printf(out, err, "{\"seq\":%llu,\"prev\":\"%s\",\"chain\":\"%s\"", seq, prev,
+                head->chain) < 0)
         return -1;
     if (!volume || !volume->number)
         return 0;
     return skrfs_buf_printf(out, err, ",\"file\":{\"number\":%llu,\"oldest\":%llu}",
-            (unsigned long long)volume->number,
-            (unsigned long long)(volume->oldest ? volume->oldest : head->seq + 1));
+            (unsigned long long)volume->number, oldest ? oldest : seq);
 }
 
 int skrfs_audit_seal(struct skrfs_audit_head *head, const struct skrfs_audit_volume *volume,

@@ -85,7 +85,7 @@ static void take_record(struct audit_line *line, const struct skrfs_audit_record
 int skrfs_audit_check_line(struct skrfs_audit_check *check, const char *text, size_t len,
         bool whole, struct skrfs_error *err) {
     skrfs_autorecord record = {0};
-    struct skrfs_error why;
+    struct skrfs_error why = {.kind = SKRFS_CLASS_BAD_ANSWER};
     struct audit_line line = {
             .number = check->next_number++, .file = (uint32_t)check->file_count - 1};
 
@@ -93,7 +93,7 @@ int skrfs_audit_check_line(struct skrfs_audit_check *check, const char *text, si
         line.chain = check->lines[check->line_count - 1].chain;
     if (whole && skrfs_audit_parse(text, len, &record, &why) == 0)
         take_record(&line, &record);
-    else if (why.kind == SKRFS_CLASS_NO_MEMORY && whole)
+    else if (why.kind == SKRFS_CLASS_NO_MEMORY)
         return skrfs_fail_memory(err);
     if (line.intact && find_chain(check, record.chain, &line.chain, err) < 0)
         return -1;
@@ -102,7 +102,7 @@ int skrfs_audit_check_line(struct skrfs_audit_check *check, const char *text, si
 
 static int find_in_chain(struct audit_report *report, uint32_t chain, struct skrfs_error *err) {
     const struct skrfs_audit_check *check = report->check;
-    skrfs_autofree const struct audit_line **lines = calloc(check->line_count, sizeof(*lines));
+    skrfs_autofree const struct audit_line **lines = calloc(check->line_count, sizeof(void *));
     size_t count = 0;
 
     if (!lines)

@@ -209,7 +209,7 @@ static void tell_gaps(struct walk *walk) {
         audit_report(walk->report, gap->behind, false,
                 "removed: between records %llu and %llu %llu are missing",
                 (unsigned long long)gap->first - 1, (unsigned long long)gap->last + 1,
-                (unsigned long long)(gap->last - gap->first + 1));
+                (unsigned long long)gap->last - gap->first + 1);
     }
 }
 
@@ -281,7 +281,7 @@ static void check_end(struct walk *walk) {
 }
 
 static int make_room(struct walk *walk) {
-    walk->main = calloc(walk->count, sizeof(*walk->main));
+    walk->main = calloc(walk->count, sizeof(void *));
     /* A line opens one gap at most, or splits one. */
     walk->gaps = calloc(walk->count, sizeof(*walk->gaps));
     return walk->main && walk->gaps ? 0 : skrfs_fail_memory(walk->report->err);

@@ -377,7 +377,7 @@ static int init(struct skrfs_recorder *recorder, struct skrfs_error *err) {
     STAILQ_INIT(&recorder->items);
     pthread_mutex_init(&recorder->lock, NULL);
     (void)skrfs_cond_init(&recorder->changed);
-    recorder->receipts = calloc(keys ? keys : 1, sizeof(*recorder->receipts));
+    recorder->receipts = calloc(keys ? keys : 1, sizeof(void *));
     recorder->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!recorder->receipts)
         return skrfs_fail_memory(err);

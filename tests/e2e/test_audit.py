@@ -251,12 +251,16 @@ def test_a_scribe_that_hangs(lab, keys, mount, log):
     assert as_nobody("cat", made.key("rsa")).returncode != 0
     assert made.status()["audit"]["stuck"] is True
     assert "the audit is required and cannot be written" in made.log()
+    assert (made.path / "status/health").read_text() == "failing\n"
+    assert "the audit cannot be written: the scribe does not answer" in skrfs("status", made.path).stdout
+    assert "skrfs_audit_stuck 1" in (made.path / "status/metrics").read_text()
     os.kill(scribe, signal.SIGCONT)
     wait_for("it is read again", lambda: made.error("keys/rsa") == "")
     assert made.read("rsa") == key
     found = settled(made, log)
     assert of("open", found, verdict="refused", **{"class": "unavailable"})
     assert of("open", found, verdict="refused", **{"class": "denied"})
+    assert (made.path / "status/health").read_text() == "ok\n" and "skrfs_audit_stuck 0" in (made.path / "status/metrics").read_text()
     verify("--mount", made.path)
 
 
@@ -367,6 +371,12 @@ def test_a_file_that_cannot_be_written(lab, keys, mount, tmp_path, log):
     with pytest.raises(AssertionError, match="audit file"):
         mount({"rsa": keys["rsa"]}, audit={"file": log, "journal": "no"})
     log.rmdir()
+    run("mount", "-t", "tmpfs", "-o", "ro", "skrfs-test", log.parent)
+    try:
+        with pytest.raises(AssertionError, match="Read-only file system"):
+            mount({"rsa": keys["rsa"]}, audit={"file": log, "journal": "no"})
+    finally:
+        run("umount", log.parent)
     log.write_text("this is somebody else's\n")
     with pytest.raises(AssertionError, match="its last line is no record"):
         mount({"rsa": keys["rsa"]}, audit={"file": log, "journal": "no"})
