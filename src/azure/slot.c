@@ -215,6 +215,18 @@ int skrfs_identity_token(struct skrfs_cloud *cloud, struct token_slot *slot, uin
     return 0;
 }
 
+/* A token that has come to its end is of use to nobody, even if nobody comes for a new one. */
+void skrfs_cloud_tend(struct skrfs_cloud *cloud) {
+    pthread_mutex_lock(&cloud->slots_lock);
+    for (struct token_slot *slot = cloud->slots; slot; slot = slot->next) {
+        pthread_mutex_lock(&slot->lock);
+        if (!usable(slot, skrfs_now_ns()))
+            skrfs_buf_done(&slot->token);
+        pthread_mutex_unlock(&slot->lock);
+    }
+    pthread_mutex_unlock(&cloud->slots_lock);
+}
+
 void skrfs_identity_drop(struct token_slot *slot, struct skrfs_bytes token) {
     pthread_mutex_lock(&slot->lock);
     if (slot->token.len == token.len && skrfs_equal(slot->token.data, token.data, token.len))

@@ -34,6 +34,10 @@ static int direct_key_show(struct skrfs_courier *courier, size_t vault, const ch
     return skrfs_cloud_key_show(cloud_of(courier), vault, name, version, deadline_ns, ret_key, err);
 }
 
+static void direct_tend(struct skrfs_courier *courier) {
+    skrfs_cloud_tend(cloud_of(courier));
+}
+
 static void direct_close(struct skrfs_courier *courier) {
     free(courier);
 }
@@ -46,6 +50,7 @@ int skrfs_courier_direct(
             .release = direct_release,
             .key_show = direct_key_show,
             .close = direct_close,
+            .tend = direct_tend,
     };
     struct direct *direct = calloc(1, sizeof(*direct));
     if (!direct)

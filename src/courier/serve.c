@@ -11,6 +11,7 @@
 #define QUEUE_MAX 1024
 #define PARTIAL_MAX 256 /* requests that have come in part */
 #define RECENT 256
+#define TEND_EVERY_MS 1000
 #define WORKER_STACK ((size_t)1024 * 1024)
 
 struct job {
@@ -323,6 +324,15 @@ static bool hung_up(int fd) {
     return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+/* Waits for a packet, not for ever: false when there is something else to do first. */
+static bool has_come(struct server *server) {
+    struct pollfd packet = {.fd = server->fd, .events = POLLIN};
+    int ready = poll(&packet, 1, TEND_EVERY_MS);
+    if (ready == 0 && server->backend->ops->tend)
+        server->backend->ops->tend(server->backend);
+    return ready > 0;
+}
+
 /* Reads until the other end closes. With `wait` false only what is there already, and does nothing
  * with it: it was sent to a courier that is no more, and is sent again after the hello. */
 static int read_packets(struct server *server, bool wait, struct skrfs_error *err) {
@@ -330,6 +340,8 @@ static int read_packets(struct server *server, bool wait, struct skrfs_error *er
     if (!space)
         return skrfs_fail_memory(err);
     for (;;) {
+        if (wait && !has_come(server))
+            continue;
         ssize_t len = recv(server->fd, space, PACKET_MAX, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
         if ((len == 0 && hung_up(server->fd)) || (len < 0 && errno == EAGAIN))
             return 0;

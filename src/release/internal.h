@@ -41,6 +41,8 @@ struct skrfs_passes {
     pthread_cond_t changed;
     struct skrfs_pass *current; /* one reference; NULL when there is none */
     bool attesting;
+    bool watched; /* a thread waits for the token's end (warden.c) */
+    bool ending;
     uint64_t attempts; /* finished */
     bool last_failed;  /* how the last of them ended, and why */
     struct skrfs_error last_error;
@@ -54,6 +56,15 @@ void skrfs_passes_done(struct skrfs_passes *passes);
 int skrfs_passes_get(struct skrfs_passes *passes, uint64_t deadline_ns, struct skrfs_trace *trace,
         struct skrfs_pass **ret_pass, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_pass_put(struct skrfs_passes *passes, struct skrfs_pass *pass);
+/* Whether a token may still be used; not for long before its end. */
+bool skrfs_pass_usable(const struct skrfs_pass *pass);
+void skrfs_passes_drop_locked(struct skrfs_passes *passes);
+/* warden.c: a thread that wipes the current token at its end, whether anybody comes for another or
+ * not. With the lock held; where no thread can be had it is wiped when the next one is asked for.
+ */
+void skrfs_passes_watch(struct skrfs_passes *passes);
+/* Waits for that thread's end, with the lock held. */
+void skrfs_passes_unwatch(struct skrfs_passes *passes);
 /* Nobody gets this token any more. */
 void skrfs_passes_drop(struct skrfs_passes *passes, const struct skrfs_pass *pass);
 

@@ -26,7 +26,10 @@ static void put_locked(struct skrfs_pass *pass) {
 }
 
 void skrfs_passes_done(struct skrfs_passes *passes) {
+    pthread_mutex_lock(&passes->lock);
+    skrfs_passes_unwatch(passes);
     put_locked(passes->current);
+    pthread_mutex_unlock(&passes->lock);
     pthread_cond_destroy(&passes->changed);
     pthread_mutex_destroy(&passes->lock);
 }
@@ -37,7 +40,7 @@ void skrfs_pass_put(struct skrfs_passes *passes, struct skrfs_pass *pass) {
     pthread_mutex_unlock(&passes->lock);
 }
 
-static void drop_locked(struct skrfs_passes *passes) {
+void skrfs_passes_drop_locked(struct skrfs_passes *passes) {
     put_locked(passes->current);
     passes->current = NULL;
 }
@@ -45,11 +48,11 @@ static void drop_locked(struct skrfs_passes *passes) {
 void skrfs_passes_drop(struct skrfs_passes *passes, const struct skrfs_pass *pass) {
     pthread_mutex_lock(&passes->lock);
     if (passes->current == pass)
-        drop_locked(passes);
+        skrfs_passes_drop_locked(passes);
     pthread_mutex_unlock(&passes->lock);
 }
 
-static bool usable(const struct skrfs_pass *pass) {
+bool skrfs_pass_usable(const struct skrfs_pass *pass) {
     return pass && skrfs_wall_s() < pass->expires_s - MARGIN_S;
 }
 
@@ -73,9 +76,10 @@ static int lead_locked(struct skrfs_passes *passes, uint64_t deadline_ns, struct
     if (result < 0) {
         passes->last_error = *err;
     } else {
-        drop_locked(passes);
+        skrfs_passes_drop_locked(passes);
         passes->current = pass;
         share_locked(passes, ret_pass);
+        skrfs_passes_watch(passes);
     }
     pthread_cond_broadcast(&passes->changed);
     return result;
@@ -116,7 +120,7 @@ static int join_locked(
 /* One turn: 1 a token, 0 look again, -1 a failure. */
 static int turn_locked(struct skrfs_passes *passes, uint64_t deadline_ns, struct skrfs_trace *trace,
         struct skrfs_pass **ret_pass, struct skrfs_error *err) {
-    if (usable(passes->current)) {
+    if (skrfs_pass_usable(passes->current)) {
         size_t step = skrfs_trace_begin(trace, "take the token");
         share_locked(passes, ret_pass);
         skrfs_trace_end(trace, step, "made %llu s ago",

@@ -27,10 +27,18 @@ def lab(lab_session):
     lab_session.settings(reset=True)
 
 
+def open_to_all(path):
+    """The folder can be entered by other users."""
+    for folder in [path, *list(path.parents)[:3]]:
+        if folder != pathlib.Path("/tmp"):
+            os.chmod(folder, 0o755)
+
+
 @pytest.fixture
 def watched(lab, tmp_path):
     """Mounts whose secrets are looked for: watched(kind, **sections)."""
     made = []
+    open_to_all(tmp_path)
 
     def make(*arguments, **more):
         made.append(Watched(lab, tmp_path / f"w{len(made)}", *arguments, **more))
@@ -67,10 +75,7 @@ def keys(lab):
 def mount(lab, tmp_path):
     """Makes mounts: mount(keys, **sections) returns a Mount; all are unmounted at the end."""
     mounts = []
-    os.chmod(tmp_path, 0o755)
-    for parent in list(tmp_path.parents)[:3]:
-        if parent != pathlib.Path("/tmp"):
-            os.chmod(parent, 0o755)
+    open_to_all(tmp_path)
 
     def make(keys, *arguments, **sections):
         number = len(mounts)

@@ -85,6 +85,8 @@ struct skrfs_cloud_options {
 int skrfs_cloud_new(const struct skrfs_cloud_options *options, struct skrfs_cloud **ret_cloud,
         struct skrfs_error *err) SKRFS_MUST_CHECK;
 void skrfs_cloud_free(struct skrfs_cloud *cloud);
+/* Wipes access tokens that are no longer of use. Thread safe. */
+void skrfs_cloud_tend(struct skrfs_cloud *cloud);
 SKRFS_DEFINE_CLEANUP(struct skrfs_cloud, skrfs_cloud_free)
 
 /* The audience of a vault's host by its suffix (public, China, US government); CONFIG for an

@@ -23,6 +23,9 @@ struct skrfs_courier_ops {
             const char *version, uint64_t deadline_ns, struct skrfs_vault_key *ret_key,
             struct skrfs_error *err);
     void (*close)(struct skrfs_courier *courier);
+    /* Wipes what is no longer of use; called now and then where requests are waited for. May be
+     * NULL. */
+    void (*tend)(struct skrfs_courier *courier);
 };
 
 /* Every instance begins with its operations. */
