@@ -8,15 +8,13 @@
 
 static void op_init(void *userdata, struct fuse_conn_info *conn) {
     (void)userdata;
-    /* No splice: it leaves copies of the key in pipe pages. No write-back, no automatic truncation.
-     * No asynchronous readahead: whoever touches a mapped page waits for it in his own request, and
-     * is still who he was when he is looked at.
-     * Asynchronous direct I/O although nobody is quicker for it: without, the kernel does not move
-     * the position of an asynchronous read on (fs/fuse/file.c, fuse_direct_read_iter to
-     * fuse_direct_IO), and io_uring, which reads on after a short answer, gets the key again and
-     * again until its buffer is full. */
-    conn->want = conn->capable & (FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-                                         FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+    /* No asynchronous reads, of AIO (FUSE_CAP_ASYNC_DIO) or readahead: whoever asks waits, and is
+     * still who he was when he is looked at. He could execute an allowed program meanwhile, while
+     * another process shares the memory that the answer goes to; poll.c tells what else follows.
+     * No splice: it leaves copies of the key in pipe pages. No write-back, no automatic truncation.
+     */
+    conn->want = conn->capable &
+                 (FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
     conn->max_write = FS_MAX_WRITE;
     conn->time_gran = 1;
 }
@@ -45,6 +43,7 @@ static const struct fuse_lowlevel_ops operations = {
         .access = op_access,
         .statfs = op_statfs,
         .ioctl = op_ioctl,
+        .poll = op_poll,
 };
 
 static const struct fuse_custom_io device_io = {.writev = device_writev, .read = device_read};

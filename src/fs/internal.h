@@ -342,7 +342,7 @@ void clockworks_end(struct skrfs_fs *fs);
 /* Something changed that it may be waiting for. */
 void clockwork_wake(struct skrfs_fs *fs, struct clockwork *clockwork);
 
-/* open.c, read.c, dir.c, status.c: the operations */
+/* open.c, read.c, poll.c, dir.c, status.c: the operations */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
@@ -361,6 +361,8 @@ int status_may(struct skrfs_fs *fs, const struct node *node, uid_t uid,
 /* Answers an open with a handle, which is taken over; true when the kernel took it. */
 bool open_reply(struct skrfs_fs *fs, fuse_req_t req, struct handle *handle,
         const struct fuse_file_info *fi);
+void op_poll(
+        fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *waiter);
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
         unsigned flags, const void *in, size_t in_size, size_t out_size);
 void openings_end(struct skrfs_fs *fs);

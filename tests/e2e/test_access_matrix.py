@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from lab import BUILD, Mount, wait_for
 
 TRY = BUILD / "tests/tools/access_try"
+SWAP = BUILD / "tests/tools/access_swap"
 ID = "0123456789abcdef" * 4
 USER, OTHER, GROUP = 1000, 1001, 50
 CGROUPS = pathlib.Path("/sys/fs/cgroup/systemd" if os.path.isdir("/sys/fs/cgroup/systemd") else "/sys/fs/cgroup")
@@ -342,6 +344,40 @@ def test_another_program_between_open_and_read(world, rule):
     assert caller.ask("pread", fd) == "0"
 
 
+@pytest.mark.parametrize("way", ["aio", "direct", "io_uring", "fault"])
+@pytest.mark.parametrize("rule", ["exe", "sha256"])
+def test_another_program_before_anybody_looks(world, rule, way):
+    """Whoever begins a read without waiting for it, and becomes an allowed program while the witness is held up, gets nothing into
+    the memory that another process shares with it."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    owner = world.caller(channel=ends[0].fileno())
+    assert owner.ask("send", owner.ask("keep", world.mount.key(rule))[3:]) == "0"
+    _, (descriptor,), _, _ = socket.recv_fds(ends[1], 1, 1)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    witness = world.mount.processes()["witness"]
+    os.kill(witness, signal.SIGSTOP)
+    try:
+        os.set_inheritable(descriptor, True)
+        thief = subprocess.Popen([SWAP, way, str(descriptor), world.exe], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                 preexec_fn=lambda: os.dup2(theirs.fileno(), 3), pass_fds=[3, descriptor])
+        with contextlib.suppress(AssertionError):
+            wait_for("the thief is an allowed program", lambda: os.readlink(f"/proc/{thief.pid}/exe") == str(world.exe), 0.7)
+    finally:
+        os.kill(witness, signal.SIGCONT)
+    theirs.close()
+    assert thief.stdout.readline().startswith("ready")
+    # An answer that is still on its way has come once the same program's own read is answered.
+    wait_for("the witness answers again", lambda: owner.ask("read", world.mount.key(rule)) == "0")
+    ours.settimeout(20)
+    ours.send(b"?")
+    assert ours.recv(16) == b"nothing", world.mount.log()
+    ours.close()
+    thief.stdin.close()
+    assert thief.wait(20) == 0
+    thief.stdout.close()
+    os.close(descriptor)
+
+
 def test_inherited_by_a_child_that_becomes_somebody_else(world):
     """fork(2), then another user, in another mount namespace."""
     descriptor = os.open(world.mount.key("mode"), os.O_RDONLY)
@@ -385,3 +421,16 @@ def test_denial_names_what_was_lacking(world):
     assert f"whose executable could not be read: it is traced by process {os.getpid()}" in log, log
     assert "at no path (any more)" in log, log
     assert "fs-verity" in log, log
+
+
+def test_always_ready(world):
+    """poll(2), select(2) and epoll(7) say of a key what they say of any file."""
+    with open(world.mount.key("not-cat"), "rb", buffering=0) as file:
+        poll, epoll = select.poll(), select.epoll()
+        poll.register(file, select.POLLIN)
+        epoll.register(file, select.EPOLLIN)
+        assert poll.poll(0) == [(file.fileno(), select.POLLIN)]
+        assert epoll.poll(0) == [(file.fileno(), select.EPOLLIN)]
+        assert select.select([file], [], [], 0)[0] == [file]
+        epoll.close()
+        assert file.read()
