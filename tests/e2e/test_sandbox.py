@@ -304,6 +304,15 @@ def test_powers(live):
     check()
 
 
+def begun(made, roles):
+    """All of them have closed their sandbox and told the parent, whose pipe they close then."""
+    pids = made.processes()
+    try:
+        return all(role in pids and status_of(pids[role])["Seccomp_filters"] == "2" and "pipe" not in descriptors(pids[role]).values() for role in roles)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_powers_after_restarts(keys, mount, audit):
     made = mount({"rsa": keys["rsa"]}, audit={"file": audit, "journal": "no"})
     before = made.read("rsa")
@@ -312,6 +321,8 @@ def test_powers_after_restarts(keys, mount, audit):
         os.kill(old[role], signal.SIGKILL)
         wait_for(f"the {role} is back", lambda: made.processes().get(role, old[role]) != old[role])
         assert made.read("rsa") == before
+        # A process is there before it has given away what it does not need.
+        wait_for("all have begun", lambda: begun(made, ("keeper", "courier", "witness", "relay", "scribe")))
         check_powers(made.processes()["keeper"], CAP_IPC_LOCK, 2)
         check_powers(made.processes()["courier"], 0, 2)
         check_powers(made.processes()["witness"], CAP_SYS_PTRACE | CAP_DAC_READ_SEARCH, 2)
