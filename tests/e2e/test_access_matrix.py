@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
-from lab import BUILD, Mount, wait_for
+from lab import BUILD, Mount, is_mounted, wait_for
 
 TRY = BUILD / "tests/tools/access_try"
 SWAP = BUILD / "tests/tools/access_swap"
@@ -434,3 +435,56 @@ def test_always_ready(world):
         assert select.select([file], [], [], 0)[0] == [file]
         epoll.close()
         assert file.read()
+
+
+# A file system of a user's own, that answers nobody.
+
+@contextlib.contextmanager
+def stuck_tree(path, program):
+    path.mkdir()
+    server = subprocess.Popen([BUILD / "tests/doubles/stuck_tree", path, program])
+    try:
+        wait_for(f"{path} is mounted", lambda: is_mounted(path))
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+        subprocess.run(["umount", "-l", path], check=False)
+
+
+def check_nobody_waits(world, caller, rules, others=("exe", "sha256", "folder")):
+    """This caller is answered, refused, without waiting for its file system, and so are all others."""
+    begun = time.monotonic()
+    for rule in rules:
+        assert caller.ask("open", world.mount.key(rule)) == "EACCES", world.mount.log()
+    honest = world.caller()
+    for rule in others:
+        assert honest.ask("read", world.mount.key(rule)) == "0", world.mount.log()
+    assert "silent" not in world.mount.log()
+    assert time.monotonic() - begun < 20
+
+
+def test_program_on_a_file_system_that_is_stuck(world):
+    """Its digest is not made, nor its path looked at."""
+    for name, command in (("here", ()), ("there", ("unshare", "-m"))):
+        path = world.elsewhere / name
+        with stuck_tree(path, world.exe) as server:
+            caller = world.caller(*command, path / "program")
+            # Its pages are in memory before nobody brings them any more.
+            assert caller.ask("open", world.mount.key("exe")) == "EACCES"
+            assert caller.ask("read", world.mount.key("mode")) == "0"
+            server.send_signal(signal.SIGUSR1)
+            check_nobody_waits(world, caller, ("exe", "folder", "sha256", "verity", "not-verity"))
+            caller.end()
+
+
+def test_path_over_a_file_system_that_is_stuck(world):
+    """In a namespace of its own a program claims a path that a rule names, and that leads to a stuck file system here."""
+    deep = world.folder / "deep"
+    with stuck_tree(deep, world.exe) as server:
+        world.program(world.elsewhere / "program")
+        caller = world.caller("unshare", "-m", "sh", "-c", f"mount --bind {world.elsewhere} {deep} && exec {deep}/program")
+        server.send_signal(signal.SIGUSR1)
+        check_nobody_waits(world, caller, ("folder", "exe"))
+        assert f"{deep}/program is another mount namespace's" in world.mount.log()
+        caller.end()
