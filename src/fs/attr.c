@@ -70,6 +70,9 @@ void attr_fill(
         *ret_timeout = fill_size(fs, node, &attr);
         attr.st_blocks = (attr.st_size + 511) / 512;
     }
+    /* The kernel would answer others from what it was told for one. */
+    if (hide_is_on(fs, node))
+        *ret_timeout = 0;
     *ret_attr = attr;
 }
 

@@ -7,19 +7,41 @@
 
 static void reply_entry(
         struct skrfs_fs *fs, const struct node *node, struct fuse_entry_param *ret_entry) {
-    struct fuse_entry_param entry = {
-            .ino = node->ino, .generation = 1, .entry_timeout = FS_LONG_TIMEOUT};
+    struct fuse_entry_param entry = {.ino = node->ino,
+            .generation = 1,
+            .entry_timeout = hide_is_on(fs, node) ? 0 : FS_LONG_TIMEOUT};
     attr_fill(fs, node, &entry.attr, &entry.attr_timeout);
     *ret_entry = entry;
+}
+
+static bool is_folder_of_keys(const struct node *dir) {
+    return dir->kind == NODE_KEYS || dir->kind == NODE_VERSIONS || dir->kind == NODE_FORMATS ||
+           dir->kind == NODE_WHYS || dir->kind == NODE_RECEIPTS;
+}
+
+static int find(
+        struct viewer *viewer, const struct node *parent, const char *name, struct node *ret_node) {
+    /* What is inside of what is hidden is not even made. */
+    if (!viewer_finds(viewer, parent))
+        return ENOENT;
+    int rc = node_lookup(viewer->fs, parent, name, ret_node);
+    /* A name that is not there takes as long as one that is hidden. */
+    if (rc && is_folder_of_keys(parent) && viewer->fs->hides)
+        viewer_describe(viewer);
+    if (rc || viewer_finds(viewer, ret_node))
+        return rc;
+    return ENOENT;
 }
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
     struct skrfs_fs *fs = fuse_req_userdata(req);
     struct fuse_entry_param entry;
+    struct viewer viewer;
     struct node parent, node;
     int rc = ESTALE;
+    viewer_init(&viewer, fs, req);
     if (node_resolve(fs, parent_ino, &parent))
-        rc = node_lookup(fs, &parent, name, &node);
+        rc = find(&viewer, &parent, name, &node);
     if (rc) {
         (void)fuse_reply_err(req, rc);
         return;
@@ -38,22 +60,20 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
         (void)fuse_reply_err(req, ESTALE);
         return;
     }
+    if (!hide_finds(fs, req, &node)) {
+        (void)fuse_reply_err(req, ENOENT);
+        return;
+    }
     attr_fill(fs, &node, &attr, &timeout);
     (void)fuse_reply_attr(req, &attr, timeout);
 }
 
-static size_t child_count(const struct skrfs_fs *fs, const struct node *dir) {
+static size_t child_count(const struct node *dir) {
     switch (dir->kind) {
     case NODE_ROOT:
         return 4;
     case NODE_STATUS:
         return 6;
-    case NODE_KEYS:
-    case NODE_VERSIONS:
-    case NODE_FORMATS:
-    case NODE_WHYS:
-    case NODE_RECEIPTS:
-        return fs->options.key_count;
     case NODE_VERSIONS_OF:
         return 1;
     case NODE_FORMATS_OF:
@@ -85,8 +105,7 @@ static bool child_name(struct skrfs_fs *fs, const struct node *dir, size_t i,
         *ret_name = version;
         return version_is_well_formed(version);
     default:
-        *ret_name = fs->options.keys[i].file;
-        return true;
+        return false;
     }
 }
 
@@ -96,6 +115,7 @@ struct listing {
     char *data;
     size_t size, used;
     bool plus;
+    struct viewer viewer;
 };
 
 /* False when the buffer is full. */
@@ -119,23 +139,47 @@ static bool add(struct listing *list, const char *name, const struct node *node,
     return true;
 }
 
-static void fill_listing(struct listing *list, const struct node *dir, size_t from) {
+static bool add_dots(struct listing *list, const struct node *dir, size_t from) {
     static const char *const dots[] = {".", ".."};
-    size_t count = child_count(list->fs, dir) + 2;
+    for (size_t i = from; i < 2; i++)
+        if (!add(list, dots[i], dir, (off_t)i + 1))
+            return false;
+    return true;
+}
+
+static void add_keys(struct listing *list, const struct node *dir, uint64_t from) {
+    const struct skrfs_fs *fs = list->fs;
+    struct node child;
+    for (size_t i = names_after(fs, from); i < fs->options.key_count; i++) {
+        const char *name = fs->options.keys[fs->index[i].key].file;
+        if (node_lookup(list->fs, dir, name, &child) || !viewer_finds(&list->viewer, &child))
+            continue;
+        if (!add(list, name, &child, (off_t)names_cookie(fs, i)))
+            return;
+    }
+}
+
+static void add_children(struct listing *list, const struct node *dir, size_t from) {
+    size_t count = child_count(dir) + 2;
     char version[SKRFS_STORE_VERSION_MAX];
     struct node child;
     const char *name;
-    for (size_t i = from; i < count; i++) {
-        if (i < 2) {
-            name = dots[i];
-            child = *dir;
-        } else if (!child_name(list->fs, dir, i - 2, version, &name) ||
-                   node_lookup(list->fs, dir, name, &child)) {
+    for (size_t i = from < 2 ? 2 : from; i < count; i++) {
+        if (!child_name(list->fs, dir, i - 2, version, &name) ||
+                node_lookup(list->fs, dir, name, &child))
             continue;
-        }
         if (!add(list, name, &child, (off_t)i + 1))
             return;
     }
+}
+
+static void fill_listing(struct listing *list, const struct node *dir, size_t from) {
+    if (!add_dots(list, dir, from))
+        return;
+    if (is_folder_of_keys(dir))
+        add_keys(list, dir, from);
+    else
+        add_children(list, dir, from);
 }
 
 static void reply_listing(struct skrfs_fs *fs, fuse_req_t req, const struct node *dir, size_t room,
@@ -146,6 +190,7 @@ static void reply_listing(struct skrfs_fs *fs, fuse_req_t req, const struct node
         return;
     }
     struct listing list = {.req = req, .fs = fs, .data = data, .size = room, .plus = plus};
+    viewer_init(&list.viewer, fs, req);
     fill_listing(&list, dir, from);
     (void)fuse_reply_buf(req, data, list.used);
 }
@@ -156,6 +201,8 @@ static void list_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, 
     int rc = 0;
     if (!node_resolve(fs, ino, &dir))
         rc = ESTALE;
+    else if (!hide_finds(fs, req, &dir))
+        rc = ENOENT;
     else if (!node_is_dir(&dir))
         rc = ENOTDIR;
     else if (offset < 0)
@@ -184,6 +231,8 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     struct node node;
     if (!node_resolve(fs, ino, &node))
         (void)fuse_reply_err(req, ESTALE);
+    else if (!hide_finds(fs, req, &node))
+        (void)fuse_reply_err(req, ENOENT);
     else if (!node_is_dir(&node))
         (void)fuse_reply_err(req, ENOTDIR);
     else
@@ -216,6 +265,6 @@ void op_access(fuse_req_t req, fuse_ino_t ino, int mask) {
     struct node node;
     int rc = ESTALE;
     if (node_resolve(fs, ino, &node))
-        rc = may_access(fs, req, &node, mask);
+        rc = hide_finds(fs, req, &node) ? may_access(fs, req, &node, mask) : ENOENT;
     (void)fuse_reply_err(req, rc);
 }

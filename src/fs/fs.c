@@ -21,8 +21,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn) {
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino) {
     const struct skrfs_fs *fs = fuse_req_userdata(req);
-    struct statvfs stat = {
-            .f_bsize = 4096, .f_frsize = 4096, .f_files = fs->options.key_count, .f_namemax = 255};
+    struct statvfs stat = {.f_bsize = 4096,
+            .f_frsize = 4096,
+            .f_files = fs->options.key_count - hide_count(fs),
+            .f_namemax = 255};
     stat.f_flag = ST_RDONLY;
     (void)ino;
     (void)fuse_reply_statfs(req, &stat);
@@ -74,6 +76,7 @@ static int tables_init(struct skrfs_fs *fs, struct skrfs_error *err) {
     fs->receipt_sizes = calloc(count, sizeof *fs->receipt_sizes);
     if (!fs->told_sizes || !fs->why_sizes || !fs->receipt_sizes)
         return skrfs_fail_memory(err);
+    fs->hides = hide_count(fs) != 0;
     if (names_init(fs, err) || versions_init(fs, err) || limits_init(fs, err))
         return -1;
     return handles_init(&fs->handles, err);

@@ -162,6 +162,7 @@ struct skrfs_fs {
     struct skrfs_fs_handover *handover;
     struct timespec started;
     struct name_index *index;
+    bool hides;           /* some key is hidden from some */
     pthread_mutex_t lock; /* openings, versions and audit */
     pthread_cond_t no_openings;
     struct opening_list openings;
@@ -194,6 +195,11 @@ struct skrfs_fs {
 /* names.c */
 int names_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;
 bool names_find(const struct skrfs_fs *fs, const char *file, size_t *ret_key);
+/* Keys are listed in the order of their names' hashes: the first place whose cookie, the place in a
+ * listing that the kernel is told, comes after this one. Cookies say nothing of the keys between,
+ * which may be hidden. From 3 on. */
+size_t names_after(const struct skrfs_fs *fs, uint64_t cookie);
+uint64_t names_cookie(const struct skrfs_fs *fs, size_t place);
 /* A number's bits for one of the kinds that are not fixed. */
 #define NODE_INO_KIND(kind) ((uint64_t)((kind)-NODE_FIXED_COUNT) << 4)
 fuse_ino_t node_ino(
@@ -304,6 +310,23 @@ int learn_ioctl(struct skrfs_fs *fs, fuse_req_t req, const struct node *node, co
 int learn_print(
         struct skrfs_fs *fs, struct skrfs_buf *out, struct skrfs_error *err) SKRFS_MUST_CHECK;
 void learn_end(struct skrfs_fs *fs);
+
+/* hide.c */
+bool hide_is_on(const struct skrfs_fs *fs, const struct node *node);
+size_t hide_count(const struct skrfs_fs *fs); /* of keys that are hidden from some */
+/* Whoever asks what there is; described once, when the first hidden key wants it. */
+struct viewer {
+    struct skrfs_fs *fs;
+    unsigned asked;
+    bool ready;
+    struct skrfs_caller caller;
+};
+void viewer_init(struct viewer *viewer, struct skrfs_fs *fs, fuse_req_t req);
+void viewer_describe(struct viewer *viewer);
+/* Whether there is such a node for him. */
+bool viewer_finds(struct viewer *viewer, const struct node *node);
+/* The same for a request that asks for one node. */
+bool hide_finds(struct skrfs_fs *fs, fuse_req_t req, const struct node *node);
 
 /* limits.c: keys that are taken back by themselves */
 int limits_init(struct skrfs_fs *fs, struct skrfs_error *err) SKRFS_MUST_CHECK;

@@ -79,6 +79,22 @@ static bool find_hash(const struct skrfs_fs *fs, uint64_t hash, size_t *ret_key)
     return found;
 }
 
+uint64_t names_cookie(const struct skrfs_fs *fs, size_t place) {
+    return fs->index[place].hash + 2;
+}
+
+size_t names_after(const struct skrfs_fs *fs, uint64_t cookie) {
+    size_t low = 0, high = fs->options.key_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (names_cookie(fs, middle) > cookie)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 bool names_find(const struct skrfs_fs *fs, const char *file, size_t *ret_key) {
     size_t key;
     if (!find_hash(fs, name_hash(file), &key) || strcmp(fs->options.keys[key].file, file) != 0)

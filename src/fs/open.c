@@ -281,7 +281,8 @@ static void open_decide(struct skrfs_fs *fs, fuse_req_t req, const struct node *
     if (!denied)
         audit_failed(fs, node, &err);
     record_event(fs, SKRFS_EVENT_OPEN, node, &caller, rule, &err);
-    count_reply(fs, fuse_reply_err(req, skrfs_class_errno(err.kind)));
+    bool hidden = denied && hide_is_on(fs, node);
+    count_reply(fs, fuse_reply_err(req, hidden ? ENOENT : skrfs_class_errno(err.kind)));
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {

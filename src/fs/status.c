@@ -82,7 +82,7 @@ void status_open(
     handle->text = SKRFS_BUF(SKRFS_FS_REPORT_MAX);
     if (may_open(fs, req, node, &err)) {
         handle_unref(handle);
-        (void)fuse_reply_err(req, EACCES);
+        (void)fuse_reply_err(req, hide_is_on(fs, node) ? ENOENT : EACCES);
     } else if (again_take_text(fs, tid, node->ino, &handle->text)) {
         (void)open_reply(fs, req, handle, fi);
     } else {
