@@ -512,3 +512,19 @@ def test_required_and_nowhere_to_write(lab, keys, mount):
     made = mount({"rsa": keys["rsa"]})
     assert "audit" not in made.status() and "scribe" not in made.processes()
     assert made.read("rsa")
+
+
+def test_taken_back_and_given_back(lab, keys, mount, log):
+    made = mount({"rsa": {**keys["rsa"], "reads": "1"}}, audit={"file": log, "journal": "no"})
+    made.read("rsa")
+    assert made.error("keys/rsa") == "EKEYREVOKED"
+    skrfs("renew", "rsa", made.path)
+    made.read("rsa")
+    found = settled(made, log)
+    gone = of("gone", found)
+    assert len(gone) == 2 and gone[0]["key"] == "rsa" and gone[0]["reason"] and "verdict" not in gone[0] and "who" not in gone[0]
+    assert of("open", found, verdict="refused")[0]["class"] == "revoked"
+    renewed, = of("renew", found)
+    assert renewed["verdict"] == "done" and renewed["key"] == "rsa" and renewed["who"]["uid"] == 0
+    assert found.index(gone[0]) < found.index(renewed) < found.index(gone[1])
+    verify("--mount", made.path)

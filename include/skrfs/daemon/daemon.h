@@ -1,11 +1,18 @@
 /* The processes of a mount.
  *
- *   parent   mounts, keeps the FUSE descriptor and the handover page, starts the others and
- * restarts them when they die; reads nothing, decides nothing keeper   fs, access, store, TEE,
- * unwrap: no socket, no path, no file after its sandbox closed courier  TLS, HTTP, JSON: no key, no
- * TPM, no FUSE witness  tells the keeper who a caller is: reads /proc, nothing else (a Landlock
- * domain, as the keeper's, may not look at processes outside it: security/landlock/task.c) relay
- * only for a TCTI that cannot be opened before the sandbox (swtpm): see tpm/relay.h
+ * parent: mounts, keeps the FUSE descriptor and the handover page, starts the others and restarts
+ * them when they die; reads nothing, decides nothing.
+ *
+ * keeper: fs, access, store, TEE, unwrap; no socket, no path, no file after its sandbox closed.
+ *
+ * courier: TLS, HTTP, JSON; no key, no TPM, no FUSE.
+ *
+ * witness: tells the keeper who a caller is; reads /proc, nothing else (a Landlock domain, as the
+ * keeper's, may not look at processes outside it: security/landlock/task.c).
+ *
+ * scribe: writes the audit, where there is one; no key, no network.
+ *
+ * relay: only for a TCTI that cannot be opened before the sandbox (swtpm): see tpm/relay.h.
  */
 #ifndef SKRFS_DAEMON_DAEMON_H
 #define SKRFS_DAEMON_DAEMON_H
