@@ -16,6 +16,7 @@ static void set_up(void) {
 
 void http_begin(void) {
     (void)pthread_once(&once, set_up);
+    (void)skrfs_heap_starved();
 }
 
 static int copy_options(struct skrfs_http *http, const struct skrfs_http_options *options,

@@ -2,6 +2,7 @@
 
 #include <skrfs/base/clock.h>
 #include <skrfs/base/encode.h>
+#include <skrfs/base/heap.h>
 #include <string.h>
 
 /* One attempt while it lasts. */
@@ -165,8 +166,14 @@ static int fail_transfer(const struct transfer *transfer, CURLcode code, struct 
     return -1;
 }
 
+/* libcurl goes on without some things for which it gets no memory: it has asked without the URL's
+ * query. What comes of that is no answer to what was asked. */
 static int run(struct transfer *transfer, struct skrfs_error *err) {
     CURLcode code = curl_easy_perform(transfer->handle);
+    if (skrfs_heap_starved()) {
+        skrfs_fail_memory(err);
+        return skrfs_wrap(err, "ask %s", transfer->peer);
+    }
     if (transfer->receiver.failed) {
         *err = transfer->receiver.err;
         return skrfs_wrap(err, "the answer of %s", transfer->peer);
@@ -189,6 +196,7 @@ int http_transfer(struct skrfs_http *http, const struct skrfs_http_request *requ
         return skrfs_fail_retryable(err, 0);
     }
     answer->body = SKRFS_BUF(request->answer_max);
+    (void)skrfs_heap_starved();
     transfer.handle = http_take_handle(http);
     if (!transfer.handle)
         return skrfs_fail_memory(err);

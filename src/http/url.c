@@ -1,6 +1,7 @@
 #include "room.h"
 
 #include <ctype.h>
+#include <skrfs/base/heap.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +20,8 @@ static void text_cleanup(char **text) {
 #define auto_text SKRFS_CLEANUP(text_cleanup) char
 
 static int fail_url(struct skrfs_error *err, const char *why) {
+    if (skrfs_heap_starved())
+        return skrfs_fail_memory(err);
     return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "the URL %s", why);
 }
 
