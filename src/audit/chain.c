@@ -111,6 +111,7 @@ static int parse_members(struct skrfs_audit_record *record, struct skrfs_error *
     if (seq < 1)
         return skrfs_fail(err, SKRFS_CLASS_BAD_ANSWER, "'seq' counts from 1");
     record->seq = (uint64_t)seq;
+    record->restart = skrfs_json_kind(skrfs_json_get(record->json, "restart")) == SKRFS_JSON_TRUE;
     return 0;
 }
 

@@ -75,6 +75,7 @@ static void take_record(struct audit_line *line, const struct skrfs_audit_record
     line->oldest = record->volume.oldest;
     line->opens = record->volume.number > 0;
     line->ends = record->kind == SKRFS_AUDIT_END;
+    line->begins = record->kind == SKRFS_AUDIT_BEGIN && !record->restart;
     memcpy(line->written, record->written, sizeof(line->written));
     memcpy(line->made, record->made, sizeof(line->made));
     memcpy(line->prev, record->prev, sizeof(line->prev));

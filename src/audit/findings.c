@@ -128,6 +128,10 @@ static void take_next(struct walk *walk, const struct audit_line *line) {
         audit_report(walk->report, line, false,
                 "record %llu does not follow the changed line %llu: that one was replaced",
                 (unsigned long long)line->seq, (unsigned long long)walk->odd->number);
+    if (line->begins && !last->ends && line->seq == last->seq + 1)
+        audit_report(walk->report, line, true,
+                "the mount before this one has no end: it was killed, or its last records were cut "
+                "off");
     push(walk, line);
 }
 

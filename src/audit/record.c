@@ -180,6 +180,7 @@ static int set_begin(
             audit_set_text(record, "config_sha256", begin->config_sha256, err) < 0 ||
             audit_set_text(record, "mount", begin->mount, err) < 0 ||
             audit_set_text(record, "boot_id", begin->boot_id, err) < 0 ||
+            (begin->restart && set_bool(record, "restart", true, err) < 0) ||
             set_bool(record, "journal", begin->journal, err) < 0 ||
             set_escaped(record, "log", begin->file, EXE_MAX, err) < 0 ||
             set_bool(record, "required", begin->required, err) < 0)

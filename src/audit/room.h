@@ -31,6 +31,7 @@ struct audit_line {
     bool readable; /* a record: seq, prev and chain are as it says, whoever wrote that */
     bool intact;   /* and its digest is that of its text */
     bool opens, ends;
+    bool begins; /* a mount */
 };
 
 struct skrfs_audit_check {

@@ -196,6 +196,7 @@ static bool write_begin(
             .boot_id = scribe->child->boot_id,
             .journal = scribe->journal,
             .required = conf->audit.required,
+            .restart = scribe->page->epoch != 0,
             .file = scribe->file.path,
             .torn = scribe->file.torn};
     struct skrfs_audit_entry entry = {.kind = SKRFS_AUDIT_BEGIN, .begin = &begin};

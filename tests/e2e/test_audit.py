@@ -184,6 +184,23 @@ def test_it_goes_on_after_another_mount_and_after_a_torn_line(lab, keys, mount, 
     verify(log)
 
 
+def test_a_mount_that_was_killed_has_no_end(lab, keys, mount, log):
+    made = mount({"rsa": keys["rsa"]}, audit={"file": log, "journal": "no"})
+    made.read("rsa")
+    settled(made, log)
+    made.process.kill()
+    made.process.wait()
+    made.stop()
+    assert "the chain has no end" in verify(log, check=False).stdout
+    made = mount({"rsa": keys["rsa"]}, audit={"file": log, "journal": "no"})
+    os.kill(made.processes()["scribe"], signal.SIGKILL)
+    wait_for("it is there again", lambda: len(of("begin", records(log))) == 3)
+    made.stop()
+    assert [one.get("restart", False) for one in of("begin", records(log))] == [False, False, True]
+    told = verify(log).stdout
+    assert told.count("note: ") == 1 and "the mount before this one has no end" in told
+
+
 def test_a_second_mount_cannot_write_to_the_same_file(lab, keys, mount, log):
     mount({"rsa": keys["rsa"]}, audit={"file": log, "journal": "no"})
     with pytest.raises(AssertionError, match="another mount writes to it"):

@@ -67,6 +67,7 @@ struct skrfs_audit_begin {
     const char *config, *config_sha256;
     const char *mount, *boot_id;
     bool journal, required;
+    bool restart;            /* the mount itself goes on */
     const char *file;        /* NULL: none */
     uint64_t torn;           /* octets of a half-written line that were cut off */
     uint64_t head_seq;       /* 0, or what this mount knew to be the last record, and is not: ... */
@@ -121,6 +122,7 @@ struct skrfs_audit_record {
     uint8_t prev[SKRFS_AUDIT_DIGEST];
     char chain[SKRFS_AUDIT_CHAIN];
     enum skrfs_audit_kind kind;
+    bool restart; /* a begin, of a process whose mount goes on */
     struct skrfs_audit_volume volume;
     struct skrfs_json *json; /* owned */
 };

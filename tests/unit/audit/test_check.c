@@ -269,6 +269,26 @@ static void test_files_in_a_row(void **state) {
         skrfs_buf_done(&texts[i]);
 }
 
+static void test_an_end_that_is_missing_in_between(void **state) {
+    struct skrfs_audit_head head;
+    struct lines lines;
+    (void)state;
+    lines_make(&lines, 4, &head);
+    lines_add(&lines, &head, NULL, SKRFS_AUDIT_BEGIN);
+    lines_add(&lines, &head, NULL, SKRFS_AUDIT_END);
+    assert_found(&lines, &plain, 0, "");
+    lines_done(&lines);
+    head = test_head();
+    const struct skrfs_audit_volume first = {.number = 1};
+    lines = (struct lines){.count = 0};
+    lines_add(&lines, &head, &first, SKRFS_AUDIT_BEGIN);
+    lines_add(&lines, &head, NULL, SKRFS_AUDIT_OPEN);
+    lines_add(&lines, &head, NULL, SKRFS_AUDIT_BEGIN);
+    lines_add(&lines, &head, NULL, SKRFS_AUDIT_END);
+    assert_found(&lines, &plain, 0, "note: a:3: the mount before this one has no end");
+    lines_done(&lines);
+}
+
 static void test_nothing(void **state) {
     struct lines none = {.count = 0};
     (void)state;
@@ -288,6 +308,7 @@ int main(void) {
             cmocka_unit_test(test_made_anew),
             cmocka_unit_test(test_another_chain_in_it),
             cmocka_unit_test(test_files_in_a_row),
+            cmocka_unit_test(test_an_end_that_is_missing_in_between),
             cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests_name("what was done to records", tests, NULL, NULL);
