@@ -106,11 +106,11 @@ int skrfs_kwp_wrap(const struct skrfs_secret *kek, const struct skrfs_secret *pl
 }
 
 /* A context for RSA encryption or decryption with this padding; `hash` counts for OAEP only. */
-static int rsa_context(const struct skrfs_pkey *key, bool encrypt, int padding,
-        enum skrfs_hash hash, EVP_PKEY_CTX **ret_ctx, struct skrfs_error *err) {
-    if (!EVP_PKEY_is_a(key->evp, "RSA"))
+static int rsa_context(EVP_PKEY *evp, bool encrypt, int padding, enum skrfs_hash hash,
+        EVP_PKEY_CTX **ret_ctx, struct skrfs_error *err) {
+    if (!EVP_PKEY_is_a(evp, "RSA"))
         return skrfs_crypto_refuse(err, SKRFS_CLASS_CRYPTO, "the wrapping key is not an RSA key");
-    auto_pkey_ctx *ctx = EVP_PKEY_CTX_new(key->evp, NULL);
+    auto_pkey_ctx *ctx = EVP_PKEY_CTX_new(evp, NULL);
     if (!ctx)
         return skrfs_fail_memory(err);
     bool ready = (encrypt ? EVP_PKEY_encrypt_init(ctx) : EVP_PKEY_decrypt_init(ctx)) == 1 &&
@@ -127,7 +127,7 @@ static int rsa_context(const struct skrfs_pkey *key, bool encrypt, int padding,
 static int rsa_encrypt(const struct skrfs_pkey *key, int padding, enum skrfs_hash hash,
         struct skrfs_bytes plain, struct skrfs_buf *out, struct skrfs_error *err) {
     auto_pkey_ctx *ctx = NULL;
-    if (rsa_context(key, true, padding, hash, &ctx, err) < 0)
+    if (rsa_context(key->evp, true, padding, hash, &ctx, err) < 0)
         return -1;
     size_t before = out->len;
     size_t len = (size_t)EVP_PKEY_get_size(key->evp);
@@ -156,9 +156,14 @@ int skrfs_oaep_decrypt(const struct skrfs_pkey *key, enum skrfs_hash hash,
     if (skrfs_crypto_ready_private(err) < 0)
         return -1;
     PRIVATE_WORK;
+    /* A key of its own: OpenSSL leaves an RSA key's blinding half renewed where it gets no memory
+     * for the other half, and the key would open nothing from then on. */
+    auto_evp *own = EVP_PKEY_dup(key->evp);
     auto_pkey_ctx *ctx = NULL;
     skrfs_autosecret *plain = NULL;
-    if (rsa_context(key, false, RSA_PKCS1_OAEP_PADDING, hash, &ctx, err) < 0)
+    if (!own)
+        return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "the wrapping key cannot be used");
+    if (rsa_context(own, false, RSA_PKCS1_OAEP_PADDING, hash, &ctx, err) < 0)
         return -1;
     size_t len = (size_t)EVP_PKEY_get_size(key->evp);
     if (skrfs_secret_new(len, &plain, err) < 0)

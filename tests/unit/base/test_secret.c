@@ -338,20 +338,54 @@ static void a_stage_can_be_written_from(void **state) {
     assert_fails(skrfs_stage_new(0, &stage, &err), err, SKRFS_CLASS_BUG, "stage of 0");
 }
 
+#if defined(__x86_64__)
+/* Puts octets into two vector registers, the second of those that only some processors have. */
+__attribute__((noinline)) static void fill_registers(const uint8_t *octets, bool many) {
+    __asm__ volatile("movdqu (%0), %%xmm7" ::"r"(octets) : "xmm7");
+    if (many)
+        __asm__ volatile("vmovdqu64 (%0), %%zmm23" ::"r"(octets));
+}
+
+__attribute__((noinline)) static void read_registers(uint8_t *octets, bool many) {
+    __asm__ volatile("movdqu %%xmm7, (%0)" ::"r"(octets) : "memory");
+    if (many)
+        __asm__ volatile("vmovdqu64 %%zmm23, (%0)" ::"r"(octets + 64) : "memory");
+}
+
+static void registers_are_wiped(void **state) {
+    (void)state;
+    uint8_t octets[64], before[128] = {0}, after[128] = {0};
+    static const uint8_t none[128];
+    bool many = __builtin_cpu_supports("avx512f");
+    memset(octets, 0x5a, sizeof(octets));
+    fill_registers(octets, many);
+    read_registers(before, many);
+    fill_registers(octets, many);
+    skrfs_wipe(octets, sizeof(octets));
+    read_registers(after, many);
+    assert_int_equal(before[5], 0x5a);
+    assert_int_equal(before[127], many ? 0x5a : 0);
+    assert_memory_equal(after, none, sizeof(none));
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-            cmocka_unit_test(secrets_are_locked_undumped_and_wiped),
-            cmocka_unit_test(the_kernel_cannot_be_asked_for_them),
-            cmocka_unit_test(children_do_not_inherit_them),
-            cmocka_unit_test(writing_past_the_end_ends_the_process),
-            cmocka_unit_test(a_full_limit_is_said_and_never_passed),
-            cmocka_unit_test(nothing_is_kept_in_memory_that_is_not_locked),
-            cmocka_unit_test(they_are_packed),
-            cmocka_unit_test(lengths_have_limits),
-            cmocka_unit_test(shortening_wipes),
-            cmocka_unit_test(threads_share_the_arena),
-            cmocka_unit_test(a_stage_holds_one_reply),
-            cmocka_unit_test(a_stage_can_be_written_from),
+#if defined(__x86_64__)
+        cmocka_unit_test(registers_are_wiped),
+#endif
+        cmocka_unit_test(secrets_are_locked_undumped_and_wiped),
+        cmocka_unit_test(the_kernel_cannot_be_asked_for_them),
+        cmocka_unit_test(children_do_not_inherit_them),
+        cmocka_unit_test(writing_past_the_end_ends_the_process),
+        cmocka_unit_test(a_full_limit_is_said_and_never_passed),
+        cmocka_unit_test(nothing_is_kept_in_memory_that_is_not_locked),
+        cmocka_unit_test(they_are_packed),
+        cmocka_unit_test(lengths_have_limits),
+        cmocka_unit_test(shortening_wipes),
+        cmocka_unit_test(threads_share_the_arena),
+        cmocka_unit_test(a_stage_holds_one_reply),
+        cmocka_unit_test(a_stage_can_be_written_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
