@@ -268,7 +268,7 @@ RESPONSES = {
 
 @pytest.mark.parametrize("form", RESPONSES)
 def test_what_is_no_tpm(keys, mount, form):
-    made = mount({"rsa": keys["rsa"]}, network={"deadline": "4s"})
+    made = mount({"rsa": keys["rsa"]}, network={"deadline": "5s"})
     before = made.read("rsa")
     skrfs("wipe", "--all", made.path)
     with InPlaceOf(made, "relay") as place:
@@ -297,7 +297,7 @@ def test_what_is_no_tpm(keys, mount, form):
 def audited(keys, mount, tmp_path):
     folder = tmp_path / "audit"
     folder.mkdir()
-    made = mount({"rsa": keys["rsa"]}, network={"deadline": "4s"}, audit={"file": folder / "audit.log", "journal": "no", "required": "yes"})
+    made = mount({"rsa": keys["rsa"]}, network={"deadline": "5s"}, audit={"file": folder / "audit.log", "journal": "no", "required": "yes"})
     before = made.read("rsa")
     yield made
     wait_for("the right bytes come again", lambda: made.error("keys/rsa") == "", 30)

@@ -140,7 +140,7 @@ def test_hello_storm(world):
             except BlockingIOError:
                 pass
             answered += world.mount.status() is not None
-        assert sent > 500 and answered > 5, (sent, answered)
+        assert sent > 100 and answered > 1, (sent, answered)
     assert reader.end() in ("", "ETIMEDOUT", "EAGAIN")
 
 

@@ -177,7 +177,7 @@ class Between(threading.Thread):
         os.close(self.over)
 
 
-DEADLINE = 5
+DEADLINE = 8
 
 
 class World:
