@@ -91,6 +91,8 @@ static int make_fs(struct keeper *keeper, struct skrfs_error *err) {
             .describe_context = keeper->witness,
             .report = skrfs_report,
             .report_context = &keeper->reporter,
+            .unit = skrfs_witness_unit,
+            .unit_context = keeper->witness,
             .ledger = keeper->child->ledger,
             .audit = keeper->recorder ? skrfs_recorder_event : NULL,
             .audit_context = keeper->recorder,

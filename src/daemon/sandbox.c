@@ -117,6 +117,15 @@ int skrfs_sandbox_witness(struct skrfs_error *err) {
     return filter_load(filter, result, err);
 }
 
+int skrfs_sandbox_witness_bus(struct skrfs_error *err) {
+    int result;
+    scmp_filter_ctx filter = filter_of(SKRFS_ROLE_WITNESS, &result);
+
+    if (result == 0)
+        result = allow(filter, &sandbox_witness_bus);
+    return filter_load(filter, result, err);
+}
+
 int skrfs_sandbox_relay(const struct skrfs_sandbox_path *paths, size_t count, const uint16_t *ports,
         size_t port_count, struct skrfs_error *err) {
     const struct skrfs_landlock leave = {
@@ -176,6 +185,8 @@ void skrfs_sandbox_tell(enum skrfs_role role, skrfs_sandbox_tell_fn *tell, void 
         take(&told, &sandbox_tee_folder);
         take(&told, &sandbox_tee_device);
     }
+    if (role == SKRFS_ROLE_WITNESS)
+        take(&told, &sandbox_witness_bus);
     if (role == SKRFS_ROLE_SCRIBE)
         take(&told, &sandbox_scribe_folder);
     if (role == SKRFS_ROLE_COUNT)

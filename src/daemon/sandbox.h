@@ -23,6 +23,8 @@ struct sandbox_list {
 const struct sandbox_list *sandbox_lists(enum skrfs_role role);
 /* What a keeper may in addition: by a folder, and by the numbers of its TEE's device. */
 extern const struct sandbox_list sandbox_tee_folder, sandbox_tee_device;
+/* What a witness may in addition when it is connected to the system bus. */
+extern const struct sandbox_list sandbox_witness_bus;
 /* What a scribe may in addition when it puts its file aside. */
 extern const struct sandbox_list sandbox_scribe_folder;
 /* What the parent, and with it all others, may not: everything else is its children's business. */

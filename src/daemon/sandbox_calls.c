@@ -189,6 +189,13 @@ static const struct sandbox_rule witness_rules[] = {
                 HAS(3, MAP_ANONYMOUS, MAP_ANONYMOUS)),
 };
 
+/* Of libsystemd's bus, on a connection that is made already. */
+static const struct sandbox_rule witness_bus_rules[] = {
+        WHEN(sendmsg, "where a key has until = unit:"),
+        WHEN(recvmsg, "where a key has until = unit:"),
+        WHEN(ppoll, "where a key has until = unit:"),
+};
+
 /* A software TPM behind swtpm's or mssim's protocol: a connection for each command. */
 static const struct sandbox_rule relay_rules[] = {
         WHEN(openat, "for reading", READING),
@@ -303,6 +310,7 @@ static const struct sandbox_rule sanitizer_rules[] = {
 
 const struct sandbox_list sandbox_tee_folder = LIST(tee_folder_rules);
 const struct sandbox_list sandbox_tee_device = LIST(tee_device_rules);
+const struct sandbox_list sandbox_witness_bus = LIST(witness_bus_rules);
 const struct sandbox_list sandbox_scribe_folder = LIST(scribe_folder_rules);
 const struct sandbox_list sandbox_parent_denied = LIST(parent_denied_rules);
 const struct sandbox_list sandbox_sanitizers = LIST(sanitizer_rules);

@@ -132,6 +132,21 @@ static void believe(
         memcpy(caller->lack, testimony->lack, sizeof(caller->lack));
 }
 
+int skrfs_witness_unit(void *context, const char *unit, bool *ret_active, struct skrfs_error *err) {
+    struct witness_question question = {.kind = WITNESS_UNIT};
+    struct witness_testimony testimony;
+
+    memcpy(question.unit, unit, strnlen(unit, sizeof(question.unit) - 1));
+    if (!ask(context, &question, &testimony))
+        return skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "the witness process is silent");
+    if (testimony.state == WITNESS_ACTIVE || testimony.state == WITNESS_INACTIVE) {
+        *ret_active = testimony.state == WITNESS_ACTIVE;
+        return 0;
+    }
+    return skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "%s",
+            ENDS(testimony.lack) && testimony.lack[0] ? testimony.lack : "for no reason given");
+}
+
 void skrfs_witness_describe(void *context, unsigned facts, struct skrfs_caller *caller) {
     static const char silence[] = "the witness process is silent";
     struct witness_question question = {.kind = WITNESS_CALLER,

@@ -6,6 +6,7 @@
 
 enum witness_kind {
     WITNESS_CALLER = 1, /* who is this? */
+    WITNESS_UNIT,       /* is this unit active? */
 };
 
 struct witness_question {
@@ -16,7 +17,12 @@ struct witness_question {
     gid_t gid;
     pid_t pid;
     uint32_t facts;
+    /* WITNESS_UNIT */
+    char unit[SKRFS_UNIT_MAX];
 };
+
+/* Of a unit. */
+enum witness_state { WITNESS_UNKNOWN, WITNESS_INACTIVE, WITNESS_ACTIVE };
 
 /* Texts end within their room. What follows from the control group is the keeper's to find out. */
 struct witness_testimony {
@@ -32,7 +38,9 @@ struct witness_testimony {
     uint64_t spaces[SKRFS_NS_COUNT];
     uint32_t hosts; /* bits, by enum skrfs_namespace */
     char label[SKRFS_LABEL_MAX];
-    char lack[sizeof((struct skrfs_caller *)NULL)->lack];
+    char lack[sizeof((struct skrfs_caller *)NULL)->lack]; /* of a unit: why it is unknown */
+    /* WITNESS_UNIT */
+    uint32_t state; /* of enum witness_state */
 };
 
 #endif

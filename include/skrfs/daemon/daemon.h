@@ -102,6 +102,8 @@ int skrfs_sandbox_scribe(const char *folder, struct skrfs_error *err) SKRFS_MUST
 /* seccomp alone, for the reason above: reading opens, no seeking (so that no other process's memory
  * can be read through /proc), no socket. */
 int skrfs_sandbox_witness(struct skrfs_error *err) SKRFS_MUST_CHECK;
+/* The same for one that is connected to the system bus: messages of any form on what is open. */
+int skrfs_sandbox_witness_bus(struct skrfs_error *err) SKRFS_MUST_CHECK;
 /* For a parent that is root, and so for all its children: none of the calls that look into other
  * processes, execute programs, make mounts and namespaces, or rule the machine. No list of what it
  * may, since its children need other things than it does. */

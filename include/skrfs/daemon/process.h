@@ -114,10 +114,13 @@ void skrfs_witness_free(struct skrfs_witness *witness);
 SKRFS_DEFINE_CLEANUP(struct skrfs_witness, skrfs_witness_free)
 /* A skrfs_describe_fn; the context is the struct skrfs_witness. Thread safe. */
 void skrfs_witness_describe(void *context, unsigned facts, struct skrfs_caller *caller);
+/* A skrfs_unit_fn over the same. */
+int skrfs_witness_unit(void *context, const char *unit, bool *ret_active, struct skrfs_error *err);
 /* Answers questions on `fd` by this describer until the other end closes: the witness process's
  * loop. */
-int skrfs_witness_serve(
-        int fd, struct skrfs_describer *describer, struct skrfs_error *err) SKRFS_MUST_CHECK;
+struct units; /* NULL: no key asks for any */
+int skrfs_witness_serve(int fd, struct skrfs_describer *describer, struct units *units,
+        struct skrfs_error *err) SKRFS_MUST_CHECK;
 
 /* Where the audit is written. */
 #define SKRFS_JOURNAL_SOCKET "/run/systemd/journal/socket"

@@ -42,7 +42,7 @@ static void *testify(void *context) {
     SKRFS_CLEANUP(skrfs_describer_free_p) struct skrfs_describer *describer = NULL;
     if (skrfs_describer_new(paths, 1, 0, &describer, &err) < 0)
         abort();
-    (void)!skrfs_witness_serve(fd, describer, &err);
+    (void)!skrfs_witness_serve(fd, describer, NULL, &err);
     close(fd);
     return NULL;
 }

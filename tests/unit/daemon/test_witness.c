@@ -22,7 +22,7 @@ static pid_t serve_in_child(int fds[2]) {
         close(fds[0]);
         _exit(skrfs_describer_new(NULL, 0, 0, &describer, &err) < 0 ||
                 skrfs_sandbox_witness(&err) < 0 ||
-                skrfs_witness_serve(fds[1], describer, &err) < 0);
+                skrfs_witness_serve(fds[1], describer, NULL, &err) < 0);
     }
     close(fds[1]);
     return pid;
