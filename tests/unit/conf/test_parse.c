@@ -54,49 +54,6 @@ static void one_key_needs_few_lines(void **state) {
     assert_string_equal(conf->source, "test.conf");
 }
 
-static void what_takes_a_key_back(void **state) {
-    (void)state;
-    struct skrfs_error err = {0};
-    SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-    assert_ok(parse(BASIC "[key a]\nhide = yes\nhours = mon-fri 08:00-18:00\nreads = 3\n"
-                          "until = 10m\n[key b]\nuntil = unit:multi-user.target\n"
-                          "[key c]\nuntil = 2026-12-31T18:00:00Z\n",
-                      &conf, &err),
-            err);
-    assert_true(conf->keys[0].hide);
-    assert_int_equal(conf->keys[0].guard.hours.days, 0x1f);
-    assert_int_equal(conf->keys[0].guard.hours.from_minute, 480);
-    assert_int_equal(conf->keys[0].limits.reads, 3);
-    assert_int_equal(conf->keys[0].limits.until_ns, 600 * SKRFS_SECOND_NS);
-    assert_false(conf->keys[1].hide);
-    assert_int_equal(conf->keys[1].limits.reads, 0);
-    assert_string_equal(conf->keys[1].limits.until_unit, "multi-user.target");
-    assert_int_equal(conf->keys[2].limits.until_s, 1798740000);
-}
-
-static void wrong_limits_are_refused(void **state) {
-    static const struct {
-        const char *line, *message;
-    } wrong[] = {
-            {"reads = 0", "test.conf:6:9: 'reads'"},
-            {"reads = -1", "test.conf:6:9: 'reads'"},
-            {"reads = many", "test.conf:6:9: 'reads'"},
-            {"reads = 1234567890123", "test.conf:6:9: 'reads'"},
-            {"until = soon", "test.conf:6:9: 'soon'"},
-            {"hours = always", "test.conf:6:9: 'always'"},
-            {"hide = perhaps", "'hide' is yes or no"},
-            {"hidden = yes", "unknown name 'hidden'"},
-    };
-    (void)state;
-    for (size_t i = 0; i < SKRFS_ARRAY_LEN(wrong); i++) {
-        SKRFS_CLEANUP(skrfs_conf_free_p) struct skrfs_conf *conf = NULL;
-        struct skrfs_error err = {0};
-        char text[512];
-        snprintf(text, sizeof text, BASIC "[key a]\n%s\n", wrong[i].line);
-        assert_fails(parse(text, &conf, &err), err, SKRFS_CLASS_CONFIG, wrong[i].message);
-    }
-}
-
 static void every_name_is_taken(void **state) {
     (void)state;
     struct skrfs_error err = {0};
@@ -425,8 +382,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(one_key_needs_few_lines),
             cmocka_unit_test(every_name_is_taken),
-            cmocka_unit_test(what_takes_a_key_back),
-            cmocka_unit_test(wrong_limits_are_refused),
             cmocka_unit_test(wrong_words_are_named_with_what_was_meant),
             cmocka_unit_test(wrong_values_are_named_with_their_place),
             cmocka_unit_test(wrong_keys_are_named_with_their_place),
