@@ -75,9 +75,31 @@ def refusals():
     yield "release-not-exportable", script("r00191", b"", TOKEN, forbidden, answer(200, {**KEY, "attributes": {"enabled": False}}))
 
 
+def token(**claims):
+    return ".".join([b64(b"{}"), b64(dump({"iss": "https://a.weu.attest.azure.net", **claims})), b64(b"sig")]).encode()
+
+
+def explained():
+    """What a 403 comes to with tokens of several kinds, under policies for several."""
+    key = {"kty": "RSA", "kid": "k", "key_ops": ["sign", "encrypt"]}
+    inner = {"x-ms-isolation-tee": {"x-ms-compliance-status": "azure-compliant-cvm"}}
+    tokens = {"met": token(**inner), "met-key": token(**inner, **{"x-ms-runtime": {"keys": [{}, {**key, "key_ops": None, "use": "enc"}]}}),
+              "ops": token(**inner, **{"x-ms-runtime": {"keys": [{"kty": "EC"}, key]}}), "old": token(exp=1, **inner), "flat": token(**{"x-ms-attestation-type": "sevsnpvm"}),
+              "no-json": b"e30.AAAA.AAAA", "no-claims": b"a.b"}
+    flat = {**KEY, "release_policy": {"data": b64(dump({"version": "1.0.0", "anyOf": [{"authority": "https://a.weu.attest.azure.net", "allOf": [
+        {"claim": "x-ms-attestation-type", "equals": "tdxvm"}]}]}))}}
+    bodies = {"token": error("Forbidden", "AKV.SKR.1002: The target environment attestation statement cannot be verified"),
+              "policy": error("Forbidden", "Target environment attestation does not meet key release policy requirements", "ForbiddenByPolicy"), "untold": error("Forbidden", "no")}
+    for name, text in tokens.items():
+        for kind, body in bodies.items():
+            yield f"explain-{name}-{kind}", script("r00191", text, TOKEN, answer(403, body), SHOWN)
+            yield f"explain-{name}-{kind}-flat", script("r00193", text, TOKEN, answer(403, body), answer(200, flat))
+
+
 def logins():
     for kind in range(7):
         yield f"login-{kind}", script(f"r{kind}0192", b"", answer(401, b"", CHALLENGE), TOKEN, JWS, LATER, JWS)
+    yield "login-file", script("r50193", b"", TOKEN, JWS)
     yield "login-known", script("r40191", b"", TOKEN, JWS)
     yield "login-moved", script("r40191", b"", TOKEN, answer(401, b"", MOVED), LATER, JWS)
     yield "login-claims", script("r50191", b"", TOKEN, answer(401, b"", CLAIMS), LATER, JWS)
@@ -138,6 +160,8 @@ def keys():
             yield f"{op}-400-{number}", script(f"{op}00191", b"", TOKEN, answer(400, error("BadParameter", f"AKV.SKR.{number}: words")))
         for status in (403, 409, 429, 500):
             yield f"{op}-{status}", script(f"{op}00191", b"", TOKEN, *[answer(status, error("Forbidden", "no", "ForbiddenByFirewall"))] * 5)
+    for op in "ci":
+        yield f"{op}-ec", script(f"{op}01191", b"", TOKEN, SHOWN)
     for number, words in enumerate(["a Premium vault", "the attestation service is unreachable", "policy is immutable", "nothing"]):
         yield f"c-words-{number}", script("c00191", b"", TOKEN, answer(400, error("BadParameter", words)))
     entry = {"kid": KID.rsplit("/", 1)[0], "attributes": {"enabled": False}}
@@ -211,7 +235,7 @@ def attest_others(parts):
 
 
 def cloud(parts):
-    for maker in (refusals, logins, login_refusals, headers, keys):
+    for maker in (refusals, explained, logins, login_refusals, headers, keys):
         yield from maker()
     yield from attest_snp(parts)
     yield from attest_others(parts)

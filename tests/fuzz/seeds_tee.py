@@ -40,6 +40,12 @@ def devices(parts):
         yield f"tsm-errno-{number}-again", device("ts", *["sev_guest\n"], *["0\n", "0\n", "1\n", f"!{number}"] * 6)
     yield "tsm-aux-errno", device("ts", "sev_guest\n", "0\n", "0\n", "1\n", b"@" + snp, "!5")
     yield "tsm-no-provider", device("ts", "!6")
+    for number in (2, 5, 6):
+        yield f"tsm-tdx-provider-{number}", device("tt", f"!{number}")
+    yield "tdx-none", device("t-t", "x")
+    yield "tdx-other", device("tt", "sev_guest\n")
+    yield "tdx-not-there", device("dt", "")
+    yield "tdx-debug", tsm("t", td[:48 + 120] + b"\1" + td[48 + 121:])
     yield "tsm-long-text", device("ts", "x" * 100)
     yield "device", device("ds", "", b"@" + response(snp), parts["vcek.der"])
     yield "device-no-table", device("ds", "", b"@" + response(snp), "")
@@ -81,8 +87,8 @@ def command(code, body=b"", size=None, tag=0x8001):
 
 def relay(parts):
     """Commands, and what the TPM says to them."""
-    def pack(commands, responses):
-        return bytes([len(commands)]) + b"".join(struct.pack("<H", len(each)) + each for each in list(commands) + list(responses))
+    def pack(commands, responses, stream=0):
+        return bytes([len(commands) | stream]) + b"".join(struct.pack("<H", len(each)) + each for each in list(commands) + list(responses))
     ok, loaded, flush = command(0), command(0, struct.pack(">I", 0x80000001)), command(0x165, struct.pack(">I", 0x80000001))
     yield "flush", pack([flush], [ok])
     for code in (0x131, 0x157, 0x167, 0x191, 0x161, 0x176, 0x15b, 0x186):
@@ -93,6 +99,11 @@ def relay(parts):
     yield "short-answer", pack([command(0x131), command(0x131)], [b"x", ok, ok, ok, ok])
     yield "wrong-size", pack([command(0x131)], [command(0, b"abcd", size=99)])
     yield "no-handle", pack([command(0x131)], [command(0)])
+    yield "stream", pack([command(0x131), flush], [loaded, ok], 0x80)
+    yield "stream-cut", pack([command(0x131)], [loaded[:12]], 0x80)
+    yield "stream-short", pack([command(0x131)], [loaded[:5]], 0x80)
+    yield "stream-long", pack([command(0x131)], [command(0, size=5000)], 0x80)
+    yield "stream-small", pack([command(0x131)], [command(0, size=3)], 0x80)
     yield "silent", pack([command(0x131), command(0x131)], [])
     yield "short", pack([b"x"], [ok])
     yield "lies", pack([command(0x131, size=4000)], [ok])

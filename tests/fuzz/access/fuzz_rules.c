@@ -55,6 +55,37 @@ static void print(const struct skrfs_rule *rule) {
     skrfs_rules_done(&again);
 }
 
+/* A caller of whom everything is known, and who is what the rule names, as far as one can be. */
+static void decide_known(struct skrfs_rules *rules) {
+    static struct skrfs_caller caller;
+    struct skrfs_guard guard = {.mode = 0444, .allow = *rules};
+    struct skrfs_error err;
+    char text[SKRFS_RULE_TEXT_MAX];
+    for (size_t i = 0; i < rules->count; i++) {
+        caller = (struct skrfs_caller){.pid = 2, .known = SKRFS_FACTS_ALL, .group_count = 1};
+        for (size_t k = 0; k < rules->rules[i].count; k++) {
+            const struct skrfs_condition *condition = &rules->rules[i].conditions[k];
+            const char *name = condition->text ? condition->text : "";
+            caller.uid = caller.gid = condition->id;
+            caller.groups[0] = condition->id + 1;
+            memcpy(caller.sha256, condition->sha256, sizeof(caller.sha256));
+            (void)snprintf(caller.exe, sizeof(caller.exe), "%sx", name);
+            (void)snprintf(caller.verity, sizeof(caller.verity), "%s", name);
+            (void)snprintf(caller.cgroup, sizeof(caller.cgroup), "%s", name);
+            (void)snprintf(caller.unit, sizeof(caller.unit), "%s", name);
+            (void)snprintf(caller.container, sizeof(caller.container), "%.12s%052d", name, 0);
+            (void)snprintf(caller.label, sizeof(caller.label), "%s", name);
+            for (size_t n = 0; n < SKRFS_NS_COUNT; n++) {
+                caller.spaces[n].inode = condition->inode;
+                caller.spaces[n].host = condition->inode == 0;
+            }
+        }
+        (void)!skrfs_access_decide(&guard, &caller, 0, text, &err);
+        skrfs_rule_print(&rules->rules[i], text, sizeof(text));
+        skrfs_caller_print(&caller, text, sizeof(text));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct skrfs_names names = {.user = any, .group = any};
     struct skrfs_rules rules;
@@ -70,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         decide(&rules, 0, NULL);
         decide(&rules, 5, "/usr/bin/cat");
         decide(&rules, 33, "/opt/a/b");
+        decide_known(&rules);
         for (size_t i = 0; i < rules.count; i++)
             print(&rules.rules[i]);
         skrfs_rules_done(&rules);

@@ -2,7 +2,7 @@
  * attestation, keys. The input's first line chooses, by one character each: what is done (acilops
  * r), the identity (0-6), where managed identities are asked for (0-2), the kind of evidence (1-4),
  * the source of certificates (0-5, or all), and flags: 1 the tenant is known, 2 do it twice. Then
- * the evidence (a report), and the answers (network.h).
+ * the evidence (a report; of a release the attestation token), and the answers (network.h).
  *
  * What was sent up as a failure is for people: it may hold no secret and no control character. */
 #include "../../../src/azure/login.h"
@@ -147,11 +147,14 @@ static int count_key(void *context, const char *kid, bool enabled, struct skrfs_
     return 0;
 }
 
-static int release(struct skrfs_cloud *cloud, uint64_t until, struct skrfs_error *err) {
+static int release(struct skrfs_cloud *cloud, struct skrfs_bytes given, uint64_t until,
+        struct skrfs_error *err) {
     static const char token[] =
             "e30.eyJ4LW1zLWF0dGVzdGF0aW9uLXR5cGUiOiJzZXZzbnB2bSIsImlzcyI6Imh0dHBzOi8vYSJ9.c2ln";
-    const struct skrfs_release_ask ask = {
-            .name = "disk-data", .nonce = "n", .token = {(const uint8_t *)token, strlen(token)}};
+    const struct skrfs_release_ask ask = {.name = "disk-data",
+            .nonce = "n",
+            .token = given.len ? given
+                               : (struct skrfs_bytes){(const uint8_t *)token, strlen(token)}};
     struct skrfs_trace trace;
     skrfs_autobuf jws = SKRFS_BUF(SKRFS_JWS_MAX);
     skrfs_trace_start(&trace);
@@ -161,8 +164,14 @@ static int release(struct skrfs_cloud *cloud, uint64_t until, struct skrfs_error
 static int act(struct skrfs_cloud *cloud, const struct choice *choice, struct skrfs_bytes report,
         struct skrfs_error *err) {
     static const struct skrfs_bytes policy = {(const uint8_t *)"{}", 2};
-    const struct skrfs_key_wish wish = {
+    const struct skrfs_key_wish rsa = {
             .name = "disk-data", .kty = "RSA-HSM", .size = 2048, .policy = policy};
+    const struct skrfs_key_wish ec = {.name = "disk-data",
+            .kty = "EC-HSM",
+            .curve = "P-256",
+            .policy = policy,
+            .immutable = true};
+    const struct skrfs_key_wish wish = choice->managed ? ec : rsa;
     skrfs_autovaultkey key = {0};
     uint64_t until = skrfs_now_ns() + 3600 * SKRFS_SECOND_NS;
     size_t told = 0;
@@ -182,7 +191,7 @@ static int act(struct skrfs_cloud *cloud, const struct choice *choice, struct sk
     case 'l':
         return skrfs_cloud_key_list(cloud, 0, until, count_key, &told, err);
     default:
-        return release(cloud, until, err);
+        return release(cloud, report, until, err);
     }
 }
 
@@ -209,6 +218,8 @@ static void run(const struct choice *choice, struct skrfs_bytes report) {
             .token_file = federated};
     if (choice->identity == SKRFS_IDENTITY_CERTIFICATE)
         vault.identity_id = certificate;
+    else if (choice->identity == SKRFS_IDENTITY_SECRET && choice->flags & 2)
+        vault.identity_id = federated;
     else if (choice->identity == SKRFS_IDENTITY_SECRET)
         vault.secret = SECRET;
     else

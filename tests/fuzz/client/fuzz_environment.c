@@ -16,11 +16,12 @@ static void prepare(const char *base) {
     struct skrfs_network network = {0};
     if (skrfs_conf_parse("base", base, strlen(base), &conf, &err) < 0)
         abort();
-    if (skrfs_network_prepare(conf, &network, &err) == 0)
+    if (skrfs_network_open(conf, &network, &err) == 0) {
+        skrfs_network_forget(&network);
         skrfs_network_done(&network);
-    else if (!memchr(err.message, 0, sizeof(err.message)) ||
-             (getenv("IDENTITY_HEADER") && strlen(getenv("IDENTITY_HEADER")) > 8 &&
-                     strstr(err.message, getenv("IDENTITY_HEADER"))))
+    } else if (!memchr(err.message, 0, sizeof(err.message)) ||
+               (getenv("IDENTITY_HEADER") && strlen(getenv("IDENTITY_HEADER")) > 8 &&
+                       strstr(err.message, getenv("IDENTITY_HEADER"))))
         abort();
 }
 
@@ -29,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const bases[] = {VAULT "identity = system\n", VAULT "identity = workload\n",
             VAULT "identity = secret-file:/nonexistent\n",
             VAULT "identity = client-id:x\n[login]\nmanaged = app-service\n",
-            VAULT "[login]\nmanaged = arc\n", VAULT "[login]\nmanaged = imds\nclient = c\n"};
+            VAULT "[login]\nmanaged = arc\n", VAULT "[login]\nmanaged = imds\nclient = c\n",
+            VAULT "[tee]\nkind = snp\ncertificates = thim  cache\n"};
     char *text = strndup((const char *)data, size);
     char *rest = text;
     if (!text)

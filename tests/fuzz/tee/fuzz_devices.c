@@ -2,9 +2,9 @@
  * them: configfs-tsm, /dev/sev-guest and 5.15's /dev/sev, Gramine's folder, and the files of a
  * security context. The input's first line chooses: t d g for tsm, a device, Gramine; then s t x
  * for the processor (SNP, TD, SGX); then l for the older device, b for debug allowed, c for a
- * security context, i and f for files of initial data and certificates. The parts behind it (script.h) answer what is read, in this order: "!N" fails
- * with errno N; in one that begins with '@' the report data that was asked for is put where the
- * report has it.
+ * security context, i and f for files of initial data and certificates. The parts behind it
+ * (script.h) answer what is read, in this order: "!N" fails with errno N; in one that begins with
+ * '@' the report data that was asked for is put where the report has it.
  *
  * leaks are not looked for: the wrapping key was made with OpenSSL's generator. */
 #include "../../../src/tee/internal.h"
@@ -52,8 +52,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-int __wrap_skrfs_pkey_new_rsa(
-        unsigned bits, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
+int __wrap_skrfs_pkey_new_rsa(unsigned bits, struct skrfs_pkey **ret_key, struct skrfs_error *err) {
     (void)bits;
     return skrfs_pkey_from_pkcs8(skrfs_secret_data(made), skrfs_secret_len(made), ret_key, err);
 }
@@ -71,7 +70,8 @@ int __wrap___openat64_2(int dir, const char *path, int flags) {
 }
 
 int __wrap_open64(const char *path, int flags, ...) {
-    return strncmp(path, "/tmp", 5) == 0 ? __real_open64(path, flags) : null_device();
+    bool real = strncmp(path, "/tmp", 4) == 0 || strncmp(path, "/nonexistent", 12) == 0;
+    return real ? __real_open64(path, flags) : null_device();
 }
 
 int __wrap_mkdirat(int dir, const char *path, mode_t mode) {

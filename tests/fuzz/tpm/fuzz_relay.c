@@ -1,6 +1,6 @@
 /* What a taken-over keeper sends to the relay of a TPM, and what the TPM's simulator says to it:
- * how many commands, then messages, each behind its length in two octets: the commands, then the
- * responses. */
+ * how many commands (and in bit 7 whether the simulator's is a stream), then messages, each behind
+ * its length in two octets: the commands, then the responses. */
 #include "../../../src/tpm/internal.h"
 
 #include <skrfs/tpm/relay.h>
@@ -17,6 +17,7 @@ struct input {
 };
 
 static struct input input;
+static bool stream;
 static int device = -1; /* the TPM's end */
 
 /* False at the input's end. */
@@ -45,7 +46,7 @@ int __wrap_skrfs_tpm_load_tcti(
     int ends[2];
     if (input.at == input.end)
         return skrfs_fail(err, SKRFS_CLASS_UNAVAILABLE, "the TPM is not there");
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+    if (socketpair(AF_UNIX, (stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
     device = ends[0];
     for (unsigned i = 0; i < AT_ONCE && next(&response); i++)
@@ -68,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return 0;
     input = (struct input){data + 1, data + size};
+    stream = data[0] & 0x80;
     for (unsigned i = 0; i < data[0] % 16 && next(&command); i++)
         if (command.len)
             (void)send(ends[0], command.data, command.len, MSG_NOSIGNAL | MSG_DONTWAIT);
