@@ -4,7 +4,7 @@ import pathlib
 import re
 
 HERE = pathlib.Path(__file__).resolve().parent
-Row = collections.namedtuple("Row", "file targets sender unreached")
+Row = collections.namedtuple("Row", "file targets sender functions")
 LINE = re.compile(r"^\| `(src/[^`]+)` \| ([^|]+) \| ([^|]+) \|([^|]*)\|$")
 
 
@@ -14,10 +14,10 @@ def rows():
         match = LINE.match(line)
         if match:
             name, targets, sender, rest = (part.strip() for part in match.groups())
-            unreached = re.match(r"(\d+): .", rest)
-            if rest and not unreached:
-                raise SystemExit(f"README.md: '{rest}' is not 'LINES: reason'")
-            found.append(Row(name, targets.split(), sender, int(unreached.group(1)) if unreached else 0))
+            functions, _, reason = rest.partition(": ")
+            if rest and not reason:
+                raise SystemExit(f"README.md: '{rest}' is not 'FUNCTION...: reason' nor 'LINES: reason'")
+            found.append(Row(name, targets.split(), sender, functions.split()))
     return found
 
 

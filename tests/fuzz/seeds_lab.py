@@ -126,6 +126,7 @@ def attestation(parts):
         yield f"policies{path.replace('/', '-')}", calls(call("m", "GET", path, "api-version=2022-08-01", b"", "Authorization: @maa@"), call("m", "GET", path, "api-version=2022-08-01"),
                                                          call("m", "GET", path, "-", b"", "Authorization: @vault@"), call("m", "PUT", path, "-", b"", "Authorization: @maa@"))
     yield "nowhere", call("x", "GET", "/")
+    yield "hosts", calls(*[call(host, "GET", "/certs") for host in ("maa.skrfs.localhost:2", "LAB.vault.skrfs.localhost", "lab.hsm.skrfs.localhost", "login.skrfs.localhost", "evil")])
 
 
 def login(parts):

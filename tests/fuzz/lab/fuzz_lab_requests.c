@@ -1,6 +1,6 @@
 /* Requests to the lab's services, one after the other, to a lab without keys. Each is
  *
- *     SERVICE METHOD PATH QUERY          (i m v h l: whom it is for; a query of "-" is none)
+ *     SERVICE METHOD PATH QUERY          (i m v h l, or a Host header; a query of "-" is none)
  *     Name: value                        headers, then an empty line
  *     body
  *
@@ -184,7 +184,7 @@ static const char *query_of(const void *context, const char *name) {
 static enum skrfs_lab_service service_of(const char *word) {
     static const char letters[] = "imvhl";
     const char *at = word && *word ? strchr(letters, *word) : NULL;
-    return at ? (enum skrfs_lab_service)(at - letters) : SKRFS_LAB_NOWHERE;
+    return at && !word[1] ? (enum skrfs_lab_service)(at - letters) : skrfs_lab_service_of(word);
 }
 
 /* Headers and body behind the first line; both end with NUL. */
