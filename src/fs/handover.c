@@ -29,9 +29,11 @@ struct skrfs_fs_handover {
     uint64_t layout;
     uint64_t below;
     _Atomic uint32_t init_len;
-    atomic_bool init_answered;
-    atomic_bool tracking; /* false where the kernel can send again: then nothing needs to be
-                             remembered */
+    /* Octets, not truth values: who wrote them last may have been taken over, and any other value
+     * than 0 and 1 is none that a bool can have. */
+    _Atomic uint8_t init_answered;
+    _Atomic uint8_t tracking; /* 0 where the kernel can send again: then nothing needs to be
+                                 remembered */
     uint8_t init[INIT_MAX];
     struct in_flight in_flight[HANDOVER_SLOTS];
 };
@@ -88,13 +90,13 @@ void handover_save_init(struct skrfs_fs_handover *handover, const void *request,
     if (!handover || len > sizeof handover->init)
         return;
     memcpy(handover->init, request, len);
-    atomic_store(&handover->tracking, !handover_can_resend(request, len));
+    atomic_store(&handover->tracking, (uint8_t)!handover_can_resend(request, len));
     atomic_store(&handover->init_len, (uint32_t)len);
 }
 
 void handover_init_answered(struct skrfs_fs_handover *handover) {
     if (handover)
-        atomic_store(&handover->init_answered, true);
+        atomic_store(&handover->init_answered, 1);
 }
 
 size_t handover_load_init(
@@ -103,7 +105,7 @@ size_t handover_load_init(
     if (!len || len > size || len > sizeof handover->init)
         return 0;
     memcpy(out, handover->init, len);
-    *ret_answered = atomic_load(&handover->init_answered);
+    *ret_answered = atomic_load(&handover->init_answered) != 0;
     return len;
 }
 

@@ -116,11 +116,11 @@ def metadata(parts):
 
 
 def attestation(parts):
-    yield "attest", call("m", "POST", "/attest/SevSnpVm", "api-version=2022-08-01", b"@evidence@")
+    yield "attest", call("m", "POST", "/attest/SevSnpVm", "api-version=2022-08-01", b"@evidence@", "Content-Type: application/json")
     for kind in ("AzureGuest", "SevSnpVm", "TdxVm", "SgxEnclave", "OpenEnclave", "Tee/OpenEnclave", "What"):
         for version in ("2020-10-01", "2022-08-01", "2018-09-01-preview", "9"):
-            yield f"attest-{kind.replace('/', '-')}-{version}", call("m", "POST", f"/attest/{kind}", f"api-version={version}", {"report": "AAAA", "quote": "AAAA", "Quote": "AAAA"})
-    yield "attest-odd", calls(call("m", "GET", "/attest/SevSnpVm", "api-version=2022-08-01"), call("m", "POST", "/attest/SevSnpVm"), call("m", "POST", "/attest/SevSnpVm", "api-version=2022-08-01", b"no"))
+            yield f"attest-{kind.replace('/', '-')}-{version}", call("m", "POST", f"/attest/{kind}", f"api-version={version}", {"report": "AAAA", "quote": "AAAA", "Quote": "AAAA", "AttestationInfo": "e30"}, "Content-Type: application/json")
+    yield "attest-odd", calls(call("m", "GET", "/attest/SevSnpVm", "api-version=2022-08-01"), call("m", "POST", "/attest/SevSnpVm"), call("m", "POST", "/attest/SevSnpVm", "api-version=2022-08-01", b"no", "Content-Type: application/json; charset=utf-8"))
     yield "certs", calls(call("m", "GET", "/certs"), call("m", "GET", "/.well-known/openid-configuration"), call("m", "GET", "/what"))
     for path in ("/policies/SevSnpVm", "/policies/What", "/certificates"):
         yield f"policies{path.replace('/', '-')}", calls(call("m", "GET", path, "api-version=2022-08-01", b"", "Authorization: @maa@"), call("m", "GET", path, "api-version=2022-08-01"),

@@ -275,6 +275,26 @@ def kwp(parts):
     yield "short", b"\0" + bytes(16) + bytes(8)
 
 
-MAKERS = {"key_decode": key_decode, "key_encode": key_encode, "chain_server": chain_server, "chain_pem": chains, "chain_der": chain_der,
+def policies(parts):
+    """Conditions that contradict each other, or the kind of token that the others ask for."""
+    inner, type_, status = "x-ms-isolation-tee.", "x-ms-attestation-type", "x-ms-compliance-status"
+    compliance, guest = {"claim": inner + status, "equals": "azure-compliant-cvm"}, {"claim": type_, "equals": "azurevm"}
+    snp, tdx, sgx = ({"claim": type_, "equals": kind} for kind in ("sevsnpvm", "tdxvm", "sgx"))
+    inner_snp = {"claim": inner + type_, "equals": "sevsnpvm"}
+    inner_tdx = {"claim": inner + type_, "equals": "tdxvm"}
+    launch, mrsigner = {"claim": "x-ms-sevsnpvm-launchmeasurement", "equals": "00"}, {"claim": "x-ms-sgx-mrsigner", "equals": "00"}
+    cases = [[snp, tdx], [snp, compliance], [compliance, launch], [guest, launch], [snp, inner_snp], [inner_snp, inner_tdx], [guest, mrsigner], [sgx, compliance], [sgx, launch], [compliance, compliance],
+             [{"anyOf": [snp, tdx]}, mrsigner], [{"anyOf": [snp, sgx]}, snp], [{"anyOf": [snp]}, {"anyOf": [tdx, sgx]}], [{"allOf": [snp, {"anyOf": [compliance]}]}], [tdx, inner_tdx], [inner_tdx, launch],
+             [{"claim": "nothing-known", "equals": "x"}], [{"claim": status, "equals": "azure-compliant-uvm"}, compliance], [{"claim": inner + "x-ms-sevsnpvm-is-debuggable", "equals": "true"}],
+             [{"claim": "x-ms-sevsnpvm-is-debuggable", "equals": True}, snp], [{"claim": "x-ms-sgx-is-debuggable", "equals": False}], [{"claim": "secureboot", "equals": True}], [{"claim": "x-ms-ver", "exists": True}],
+             [{"claim": "x-ms-sevsnpvm-guestsvn", "greaterOrEquals": 2}, snp], [{"claim": "x-ms-sgx-svn", "greaterOrEquals": "2"}], [{"claim": "x-ms-sevsnpvm-hostdata", "equals": "zz"}, snp],
+             [{"not": snp}], [{"claim": type_, "equals": "SevSnpVm"}], [{"claim": type_, "equals": "other"}], [{"claim": "x-ms-sevsnpvm-vmpl", "equals": "0"}], [{"claim": "X-MS-ATTESTATION-TYPE", "equals": "sevsnpvm"}],
+             [{"claim": "x-ms-sevsnpvm-launchmeasurment", "equals": "00"}], [{"claim": "sevsnpvm-launchmeasurement", "equals": "00"}], [{"claim": type_, "in": ["sevsnpvm", "tdxvm"]}], [{"claim": type_, "notEquals": "sgx"}]]
+    for number, conditions in enumerate(cases):
+        for how in ("allOf", "anyOf"):
+            yield f"logic-{how}-{number}", dump({"version": "1.0.0", "anyOf": [{"authority": "https://a.weu.attest.azure.net", how: conditions}]})
+
+
+MAKERS = {"policy": policies, "key_decode": key_decode, "key_encode": key_encode, "chain_server": chain_server, "chain_pem": chains, "chain_der": chain_der,
           "answer_payload": lambda parts: answers(), "answer_signed": answer_signed, "json_members": json_members, "json": json_texts,
           "courier_ends": courier_ends, "courier_answer": courier_answer, "courier_request": courier_request, "unwrap": unwrap, "kwp_unwrap": kwp}

@@ -65,8 +65,7 @@ struct harness {
 /* An interrupt of a request that is not there is answered with EAGAIN, at some time: the kernel
  * then sends it again. */
 static bool is_awaited(uint32_t opcode) {
-    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT &&
-           opcode != FUSE_NOTIFY_REPLY;
+    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT;
 }
 
 static void learn_node(struct harness *harness, uint64_t node) {
@@ -212,8 +211,8 @@ static void ask(struct harness *harness, const uint8_t *record, uint8_t *body, s
         memcpy(&in.nodeid, body, sizeof(in.nodeid));
     if (record[1] & HANDLE && len >= sizeof(uint64_t) && harness->handle_count)
         memcpy(body, &harness->handles[body[0] % harness->handle_count], sizeof(uint64_t));
-    /* Asked once in the life of a connection, by the kernel; CUSE's is another device's. */
-    if (in.opcode == FUSE_INIT || in.opcode == FUSE_DESTROY)
+    /* Asked once in the life of a connection, and what answers a notice that is never sent. */
+    if (in.opcode == FUSE_INIT || in.opcode == FUSE_DESTROY || in.opcode == FUSE_NOTIFY_REPLY)
         return;
     send_request(harness, &in, body, len);
     if (!(record[1] & AT_ONCE))
