@@ -31,7 +31,7 @@ static void wake(struct skrfs_recorder *recorder) {
 static void send_items(struct skrfs_recorder *recorder) {
     struct item *item;
 
-    STAILQ_FOREACH(item, &recorder->items, links) {
+    for (item = STAILQ_FIRST(&recorder->items); item; item = STAILQ_NEXT(item, links)) {
         if (item->sent)
             continue;
         if (send(recorder->options.fd, item->message, item->size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
@@ -240,8 +240,8 @@ static void acknowledge(struct skrfs_recorder *recorder, const struct skrfs_audi
 static void resend(struct skrfs_recorder *recorder) {
     struct item *item;
 
-    STAILQ_FOREACH(item, &recorder->items, links)
-    item->sent = false;
+    for (item = STAILQ_FIRST(&recorder->items); item; item = STAILQ_NEXT(item, links))
+        item->sent = false;
     send_hello(recorder);
 }
 
@@ -289,7 +289,7 @@ static uint64_t give_up(struct skrfs_recorder *recorder, struct item_list *late)
     uint64_t now = skrfs_now_ns(), next = SKRFS_NEVER_NS;
     struct item *item;
 
-    STAILQ_FOREACH(item, &recorder->items, links) {
+    for (item = STAILQ_FIRST(&recorder->items); item; item = STAILQ_NEXT(item, links)) {
         if (item->recorded && item->deadline_ns <= now) {
             struct item *told = calloc(1, sizeof(*told));
             recorder->stuck = true;
