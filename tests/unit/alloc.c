@@ -137,7 +137,7 @@ static bool refuse_any(bool hidden) {
     return fails;
 }
 
-static bool refuse(void) {
+__attribute__((unused)) static bool refuse(void) {
     return refuse_any(false);
 }
 
