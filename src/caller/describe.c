@@ -1,11 +1,7 @@
-/* Only what the kernel answers without waiting for the caller is read. Its cmdline, environ and
- * maps are not: they take the lock of its memory, which it holds while it waits for a page of a
- * key. */
 #include "internal.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <skrfs/base/file.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,16 +9,6 @@
 
 /* Linux 6.9; an alias of O_EXCL. */
 #define PIDFD_OF_THREAD O_EXCL
-#define TEXT_MAX ((size_t)256 * 1024)
-
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x1000U /* Linux 5.8 */
-#endif
-
-#define EXE_FACTS ((unsigned)SKRFS_FACT_EXE | SKRFS_FACT_SHA256 | SKRFS_FACT_VERITY)
-#define DIGEST_FACTS ((unsigned)SKRFS_FACT_SHA256 | SKRFS_FACT_VERITY)
-
-static const char *const space_names[SKRFS_NS_COUNT] = {"mnt", "pid", "user"};
 
 struct skrfs_describer {
     char **paths;
@@ -40,19 +26,6 @@ void caller_lack(struct skrfs_caller *caller, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(caller->lack, sizeof caller->lack, format, args);
     va_end(args);
-}
-
-/* The numbers of living namespaces differ. */
-static bool read_spaces(int folder, uint64_t out[SKRFS_NS_COUNT]) {
-    for (size_t i = 0; i < SKRFS_NS_COUNT; i++) {
-        char path[16];
-        struct statx stat;
-        (void)snprintf(path, sizeof path, "ns/%s", space_names[i]);
-        if (statx(folder, path, 0, STATX_INO, &stat))
-            return false;
-        out[i] = stat.stx_ino;
-    }
-    return true;
 }
 
 static int open_folder(pid_t pid) {
@@ -85,7 +58,7 @@ int skrfs_describer_new(const char *const *paths, size_t count, pid_t host,
     if (caller_digests_init(&describer->digests, err) || copy_paths(describer, paths, count, err))
         return -1;
     skrfs_autoclose int folder = open_folder(host ? host : getpid());
-    if (folder < 0 || !read_spaces(folder, describer->host))
+    if (folder < 0 || !caller_look_spaces(folder, describer->host))
         return skrfs_fail_errno(err, errno, "look at the namespaces of process %d below /proc",
                 (int)(host ? host : getpid()));
     (void)caller_mounts_find(&describer->mounts, 0);
@@ -106,78 +79,6 @@ void skrfs_describer_free(struct skrfs_describer *describer) {
 
 bool skrfs_describer_work(struct skrfs_describer *describer) {
     return caller_digests_work(&describer->digests);
-}
-
-static int read_text(int folder, const char *name, struct skrfs_buf *text) {
-    struct skrfs_error err;
-    skrfs_autoclose int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -1 : skrfs_fd_read_all(fd, text, &err);
-}
-
-static bool look_start(int folder, struct caller_glimpse *glimpse) {
-    skrfs_autobuf text = SKRFS_BUF(TEXT_MAX);
-    return read_text(folder, "stat", &text) == 0 &&
-           caller_parse_stat(skrfs_buf_text(&text), glimpse);
-}
-
-static void look_ids(int folder, struct caller_glimpse *glimpse) {
-    skrfs_autobuf text = SKRFS_BUF(TEXT_MAX);
-    if (read_text(folder, "status", &text) == 0 &&
-            caller_parse_status(skrfs_buf_text(&text), glimpse))
-        glimpse->known |= CALLER_IDS;
-}
-
-static void look_cgroup(int folder, struct caller_glimpse *glimpse) {
-    skrfs_autobuf text = SKRFS_BUF(TEXT_MAX);
-    if (read_text(folder, "cgroup", &text) == 0 &&
-            caller_parse_cgroup(skrfs_buf_text(&text), glimpse->cgroup))
-        glimpse->known |= CALLER_CGROUP;
-}
-
-/* A line's end or a NUL behind the label is the kernel's. */
-static void look_label(int folder, struct caller_glimpse *glimpse) {
-    skrfs_autobuf text = SKRFS_BUF(TEXT_MAX);
-    if (read_text(folder, "attr/current", &text))
-        return;
-    size_t len = strcspn(skrfs_buf_text(&text), "\n");
-    if (len == 0 || len >= sizeof glimpse->label)
-        return;
-    memcpy(glimpse->label, skrfs_buf_text(&text), len);
-    glimpse->known |= CALLER_LABEL;
-}
-
-/* Nobody is waited for: the file may be on a file system that a caller serves. */
-static void look_exe(int folder, struct caller_glimpse *glimpse) {
-    struct statx stat;
-    ssize_t len = readlinkat(folder, "exe", glimpse->exe, sizeof glimpse->exe);
-    if (len <= 0 || (size_t)len >= sizeof glimpse->exe)
-        return;
-    glimpse->exe[len] = 0;
-    if (statx(folder, "exe", AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &stat) ||
-            !(stat.stx_mask & STATX_MNT_ID))
-        return;
-    glimpse->exe_dev = (uint64_t)stat.stx_dev_major << 32 | stat.stx_dev_minor;
-    glimpse->exe_ino = stat.stx_ino;
-    glimpse->exe_mount = stat.stx_mnt_id;
-    glimpse->known |= CALLER_EXE;
-}
-
-/* False: the thread is gone. */
-static bool look(int folder, unsigned facts, struct caller_glimpse *glimpse) {
-    memset(glimpse, 0, sizeof *glimpse);
-    if (!look_start(folder, glimpse))
-        return false;
-    if (facts & (EXE_FACTS | SKRFS_FACT_GROUPS))
-        look_ids(folder, glimpse);
-    if (facts & EXE_FACTS)
-        look_exe(folder, glimpse);
-    if (facts & SKRFS_FACT_CGROUP)
-        look_cgroup(folder, glimpse);
-    if (facts & (DIGEST_FACTS | SKRFS_FACT_NAMESPACES) && read_spaces(folder, glimpse->spaces))
-        glimpse->known |= CALLER_SPACES;
-    if (facts & SKRFS_FACT_LABEL)
-        look_label(folder, glimpse);
-    return true;
 }
 
 /* What a thread that works for another does (io_uring's personalities, a file system mounted over
@@ -305,8 +206,8 @@ static void tell_program(struct skrfs_describer *describer, int folder, unsigned
     }
     if (facts & SKRFS_FACT_EXE)
         tell_exe(describer, glimpse, caller);
-    if (facts & DIGEST_FACTS)
-        tell_digests(describer, folder, facts & DIGEST_FACTS, glimpse, caller);
+    if (facts & CALLER_DIGEST_FACTS)
+        tell_digests(describer, folder, facts & CALLER_DIGEST_FACTS, glimpse, caller);
 }
 
 /* The caller's number in the kernel's request is its thread's. Before 6.9 only a leader's can be
@@ -327,7 +228,7 @@ static bool lives(int pidfd) {
 static void describe_in(struct skrfs_describer *describer, int folder, unsigned facts,
         struct skrfs_caller *caller) {
     const struct caller_glimpse *first = &describer->first;
-    if (!look(folder, facts, &describer->first)) {
+    if (!caller_look(folder, facts, &describer->first)) {
         caller_lack(caller, "it is gone");
         return;
     }
@@ -337,7 +238,7 @@ static void describe_in(struct skrfs_describer *describer, int folder, unsigned 
     }
     if (facts & SKRFS_FACT_GROUPS)
         tell_groups(first, caller);
-    if (facts & EXE_FACTS)
+    if (facts & CALLER_EXE_FACTS)
         tell_program(describer, folder, facts, first, caller);
     if (facts & SKRFS_FACT_CGROUP)
         tell_cgroup(first, caller);
@@ -345,8 +246,7 @@ static void describe_in(struct skrfs_describer *describer, int folder, unsigned 
         tell_spaces(describer, first, caller);
     if (facts & SKRFS_FACT_LABEL)
         tell_label(first, caller);
-    if (look(folder, facts, &describer->second) &&
-            !memcmp(first, &describer->second, sizeof *first))
+    if (caller_look(folder, facts, &describer->second) && caller_same(first, &describer->second))
         return;
     caller->known = 0;
     caller->lack[0] = 0;
@@ -381,7 +281,7 @@ void skrfs_describe(
 void skrfs_describe_file(const char *path, struct skrfs_caller *caller) {
     struct caller_digests digests;
     struct skrfs_error err;
-    caller->known &= ~DIGEST_FACTS;
+    caller->known &= ~CALLER_DIGEST_FACTS;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
         caller_lack(caller, "%.100s cannot be opened: %s", path, strerror(errno));
@@ -392,7 +292,7 @@ void skrfs_describe_file(const char *path, struct skrfs_caller *caller) {
         skrfs_close_p(&fd);
     } else {
         digests.patient = true;
-        caller_digests_fill(&digests, fd, DIGEST_FACTS, 0, caller);
+        caller_digests_fill(&digests, fd, CALLER_DIGEST_FACTS, 0, caller);
     }
     caller_digests_done(&digests);
 }

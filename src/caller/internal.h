@@ -15,7 +15,7 @@ enum caller_part {
     CALLER_LABEL = 1 << 4,
 };
 
-/* What decides of a thread, at one moment. Two of the same thread are compared as memory. */
+/* What decides of a thread, at one moment; texts end. */
 struct caller_glimpse {
     unsigned known; /* of enum caller_part */
     uint64_t start; /* when the thread began; proc(5), /proc/PID/stat, field 22 */
@@ -33,6 +33,16 @@ struct caller_glimpse {
 
 /* The first reason stays. */
 void caller_lack(struct skrfs_caller *caller, const char *format, ...) SKRFS_PRINTF(2, 3);
+
+/* What asks for a look at the executable, and what for its contents. */
+#define CALLER_EXE_FACTS ((unsigned)SKRFS_FACT_EXE | SKRFS_FACT_SHA256 | SKRFS_FACT_VERITY)
+#define CALLER_DIGEST_FACTS ((unsigned)SKRFS_FACT_SHA256 | SKRFS_FACT_VERITY)
+
+/* look.c */
+/* False: the thread is gone. What could not be read is left out of glimpse->known. */
+bool caller_look(int folder, unsigned facts, struct caller_glimpse *glimpse);
+bool caller_look_spaces(int folder, uint64_t out[SKRFS_NS_COUNT]);
+bool caller_same(const struct caller_glimpse *a, const struct caller_glimpse *b);
 
 /* proc.c: texts of /proc, pure */
 bool caller_parse_stat(const char *text, struct caller_glimpse *glimpse);

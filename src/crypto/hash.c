@@ -47,16 +47,17 @@ struct skrfs_hasher {
 
 int skrfs_hasher_new(
         enum skrfs_hash hash, struct skrfs_hasher **ret_hasher, struct skrfs_error *err) {
-    SKRFS_CLEANUP(skrfs_hasher_free_p) struct skrfs_hasher *hasher = calloc(1, sizeof *hasher);
+    skrfs_crypto_ready();
+    auto_md_ctx *ctx = EVP_MD_CTX_new();
+    if (!ctx)
+        return skrfs_fail_memory(err);
+    if (EVP_DigestInit_ex(ctx, skrfs_crypto_md(hash), NULL) != 1)
+        return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a digest cannot be begun");
+    struct skrfs_hasher *hasher = calloc(1, sizeof *hasher);
     if (!hasher)
         return skrfs_fail_memory(err);
-    skrfs_crypto_ready();
-    hasher->ctx = EVP_MD_CTX_new();
-    if (!hasher->ctx)
-        return skrfs_fail_memory(err);
-    if (EVP_DigestInit_ex(hasher->ctx, skrfs_crypto_md(hash), NULL) != 1)
-        return skrfs_crypto_fail(err, SKRFS_CLASS_CRYPTO, "a digest cannot be begun");
-    *ret_hasher = skrfs_take(hasher);
+    hasher->ctx = skrfs_take(ctx);
+    *ret_hasher = hasher;
     return 0;
 }
 

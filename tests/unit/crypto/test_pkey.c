@@ -37,6 +37,28 @@ static void test_hash(void **state) {
     assert_true(skrfs_equal(a, a, sizeof(a)));
 }
 
+/* In pieces of every length: the same digest. */
+static void test_hash_in_pieces(void **state) {
+    uint8_t data[1000], whole[SKRFS_HASH_MAX], pieces[SKRFS_HASH_MAX];
+    (void)state;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 7);
+    for (int hash = SKRFS_SHA1; hash <= SKRFS_SHA512; hash++) {
+        assert_ok(skrfs_hash((enum skrfs_hash)hash, data, sizeof data, whole, &err), err);
+        for (size_t piece = 1; piece < 200; piece += 13) {
+            struct skrfs_hasher *hasher;
+            assert_ok(skrfs_hasher_new((enum skrfs_hash)hash, &hasher, &err), err);
+            for (size_t at = 0; at < sizeof data; at += piece) {
+                size_t len = sizeof data - at < piece ? sizeof data - at : piece;
+                assert_ok(skrfs_hasher_add(hasher, data + at, len, &err), err);
+            }
+            assert_ok(skrfs_hasher_end(hasher, pieces, &err), err);
+            assert_memory_equal(whole, pieces, skrfs_hash_len((enum skrfs_hash)hash));
+            skrfs_hasher_free(hasher);
+        }
+    }
+}
+
 /* Setting up twice is no error, and the private numbers are in the secure heap. */
 static void test_secure_heap(void **state) {
     (void)state;
@@ -278,6 +300,7 @@ int main(void) {
     }
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_hash),
+            cmocka_unit_test(test_hash_in_pieces),
             cmocka_unit_test(test_secure_heap),
             cmocka_unit_test(test_secure_heap_of_a_child),
             cmocka_unit_test(test_round_trips),
