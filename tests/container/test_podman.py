@@ -30,8 +30,8 @@ class Podman:
     def __call__(self, *arguments, check=True):
         return run(*self.base, *arguments, check=check, timeout=90)
 
-    def run(self, volume, *command, options=(), check=True):
-        return self("run", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--network", "none", "--pull", "never",
+    def run(self, volume, *command, options=(), check=True, verb=("run", "--rm")):
+        return self(*verb, "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--network", "none", "--pull", "never",
                     "-v", volume, *options, "skrfs-test", *command, check=check)
 
 
@@ -117,3 +117,31 @@ def test_a_container_sees_a_new_mount(podman, volume, lab):
         assert out.endswith(expected)
     finally:
         again.stop()
+
+
+def test_rules_by_container(podman, lab, keys, tmp_path):
+    """One mount, a key for one container alone, one for the host alone: by the ids that Podman gives, and namespaces."""
+    parent = tmp_path / "volume"
+    parent.mkdir()
+    run("mount", "-t", "tmpfs", "tmpfs", parent)
+    run("mount", "--make-shared", parent)
+    path = parent / "keys.d"
+    path.mkdir()
+    try:
+        made = [podman.run(f"{parent}:/vol:rslave,ro", "cat", f"/vol/keys.d/keys/{name}", verb=("create",)).stdout.strip() for name in ("mine", "mine", "home")]
+        mine, other, homeless = made
+        conf = lab.config(tmp_path / "c.conf", {"mine": {**keys["rsa"], "mode": "0444", "allow": f"container:{mine[:12]} & user:0"},
+                                                "home": {**keys["rsa"], "mode": "0444", "allow": "host"}})
+        with Mount(conf, path, "-o", "allow_other") as mount:
+            assert podman("start", "-a", mine).stdout.encode() == mount.read("home")
+            for stranger in (other, homeless):
+                done = podman("start", "-a", stranger, check=False)
+                assert done.returncode != 0 and "Permission denied" in done.stderr
+            assert mount.error("keys/mine") == "EACCES"
+            log = mount.log()
+            assert "opened 'mine'" in log and f"container {mine[:12]}" in log
+            assert "denied: open 'mine'" in log and f"container {other[:12]}" in log
+        for container in made:
+            podman("rm", "-f", container, check=False)
+    finally:
+        run("umount", "-l", parent)

@@ -1,6 +1,7 @@
 """The access matrix: each kind of rule, by each kind of caller, in each way to get at a key. Real processes; tests/tools/access_try
 is what they run."""
 import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -8,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -488,3 +490,58 @@ def test_path_over_a_file_system_that_is_stuck(world):
         check_nobody_waits(world, caller, ("folder", "exe"))
         assert f"{deep}/program is another mount namespace's" in world.mount.log()
         caller.end()
+
+
+# fs-verity: Linux, Documentation/filesystems/fsverity.rst and include/uapi/linux/fsverity.h
+
+ENABLE, MEASURE = 0x40806685, 0xC0046686
+
+
+@contextlib.contextmanager
+def verity_disk(path):
+    """An ext4 file system with fs-verity, or a test that is skipped where the kernel has none."""
+    image = path.with_suffix(".img")
+    with open(image, "wb") as file:
+        file.truncate(32 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "verity", "-b", "4096", image], check=True)
+    path.mkdir()
+    done = subprocess.run(["mount", "-o", "loop", image, path], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no file system with fs-verity can be mounted here: {done.stderr.strip()}")
+    try:
+        path.chmod(0o755)
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=False)
+
+
+def seal(path):
+    """Has the kernel make the file's digest and hold it to that; returns the digest."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.ioctl(file, ENABLE, struct.pack("<IIIIQIIQ88x", 1, 1, 4096, 0, 0, 0, 0, 0))
+        except OSError as failure:
+            pytest.skip(f"this kernel has no fs-verity: {failure}")
+        answer = fcntl.ioctl(file, MEASURE, struct.pack("<HH32x", 1, 32))
+    return answer[4:36].hex()
+
+
+def test_verity(lab, keys):
+    """By the digest that the kernel holds the program to; a copy without it has none."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="skrfs-verity-"))
+    base.chmod(0o755)
+    try:
+        with verity_disk(base / "disk") as disk, contextlib.ExitStack() as stack:
+            program = pathlib.Path(shutil.copy(TRY, disk / "reader"))
+            copy = pathlib.Path(shutil.copy(TRY, disk / "copy"))
+            digest = seal(program)
+            wanted = {"k": {**keys["oct"], "mode": "0444", "allow": f"verity:sha256:{digest}"},
+                      "d": {**keys["oct"], "mode": "0444", "deny": f"verity:sha256:{digest}"}}
+            made = stack.enter_context(Mount(lab.config(base / "conf", wanted), base / "mount", "-o", "allow_other"))
+            for path, allowed, denied in ((program, "0", "EACCES"), (copy, "EACCES", "EACCES")):
+                caller = Caller(path)
+                stack.callback(caller.end)
+                assert caller.ask("read", made.key("k")) == allowed, made.log()
+                assert caller.ask("read", made.key("d")) == denied, made.log()
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
