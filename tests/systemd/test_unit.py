@@ -19,7 +19,7 @@ KEYS = {
     "root": "",
     "web": "owner = daemon\n",
     "head": "mode = 0444\nallow = exe:/usr/bin/head\n",
-    "home": "mode = 0444\nallow = exe:/home/games/head & host\n",
+    "home": "mode = 0444\nallow = exe:/home/head & host\n",
     "unit": "mode = 0444\nallow = unit:program.service & exe:/usr/bin/head\n",
 }
 
@@ -155,10 +155,10 @@ def test_the_witness_sees_what_callers_run(unit):
     text, result = unit.oneshot("program", f"User=games\nPrivateTmp=yes\nExecStart=/usr/bin/head -c 28 {KEY}head\n")
     assert (text, result) == (PEM, "success")
     # Its own is not the host's namespace, and /home is empty there.
-    unit.run("install", "-D", "/usr/bin/head", "/home/games/head")
-    assert unit.read("home", "games", ("/home/games/head", "-c", "28")) == PEM
+    unit.run("install", "-D", "/usr/bin/head", "/home/head")
+    assert unit.read("home", "games", ("/home/head", "-c", "28")) == PEM
     shut_in = ("unshare", "--mount", "--propagation", "private", "--")
-    assert "Permission denied" in unit.read("home", None, (*shut_in, "/home/games/head", "-c", "28"))
+    assert "Permission denied" in unit.read("home", None, (*shut_in, "/home/head", "-c", "28"))
     text, result = unit.oneshot("program", f"User=games\nExecStart=/usr/bin/head -c 28 {KEY}unit\n")
     assert (text, result) == (PEM, "success")
     assert "Permission denied" in unit.read("unit", "games")
