@@ -58,6 +58,9 @@ int skrfs_crypto_fail(struct skrfs_error *err, enum skrfs_class kind, const char
  * since it last failed: whatever it says of a key or a signature then, it has not judged it. */
 int skrfs_crypto_refuse(struct skrfs_error *err, enum skrfs_class kind, const char *format, ...)
         SKRFS_PRINTF(3, 4);
+/* As with skrfs_fail: the compiler is told that each is -1. */
+#define skrfs_crypto_fail(...) skrfs_minus_one((skrfs_crypto_fail)(__VA_ARGS__))
+#define skrfs_crypto_refuse(...) skrfs_minus_one((skrfs_crypto_refuse)(__VA_ARGS__))
 const EVP_MD *skrfs_crypto_md(enum skrfs_hash hash);
 
 /* Takes `*evp` over into a new key. */

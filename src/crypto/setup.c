@@ -15,6 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#undef skrfs_crypto_fail
+#undef skrfs_crypto_refuse
+
 /* Room for what eight threads need for an RSA-4096 private key each (memory.c), and for some keys
  * beside. A power of two, as CRYPTO_secure_malloc_init wants. */
 #define SECURE_HEAP ((size_t)1024 * 1024)
