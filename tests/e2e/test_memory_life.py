@@ -26,7 +26,9 @@ class Reading:
     def __init__(self, lab, one, name="rsa", delay_ms=700):
         self.before = lab.counters()["release"]
         lab.fault(at="release", delay_ms=delay_ms, times=1)
-        self.process = subprocess.Popen(["cat", str(one.mount.key(name))], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Where the tests run in the background, SIGINT is ignored, and so by all that they start.
+        self.process = subprocess.Popen(["cat", str(one.mount.key(name))], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         wait_for("the release is on its way", lambda: lab.counters()["release"] > self.before)
 
 
