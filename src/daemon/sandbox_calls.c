@@ -138,25 +138,32 @@ static const struct sandbox_rule tee_device_rules[] = {
         WHEN(ioctl, "where its TEE works by a device, the numbers of that"),
 };
 
+/* Connections by TCP, and the files that say where to. Which files can be opened, and which ports
+ * connected to, is Landlock's. */
+static const struct sandbox_rule stream_rules[] = {
+        WHEN(openat, "for reading", READING),
+        CALL(fstat),
+        CALL(newfstatat),
+        CALL(lseek),
+        WHEN(socket, "TCP", IS(0, AF_INET), TYPE(SOCK_STREAM), NONE_BUT(2, IPPROTO_TCP)),
+        WHEN(socket, "TCP over IPv6", IS(0, AF_INET6), TYPE(SOCK_STREAM), NONE_BUT(2, IPPROTO_TCP)),
+        CALL(connect),
+        WHEN(fcntl, "F_GETFL", IS(1, F_GETFL)),
+        WHEN(fcntl, "F_SETFL without O_ASYNC", IS(1, F_SETFL), HAS(2, O_ASYNC, 0)),
+};
+
 /* Name resolution, TLS and transfers; which files can be opened, and which TCP ports connected to,
  * is Landlock's. Of what outlives this process nothing may be changed, since the socket pair is its
  * successor's: not shutdown, no option of the socket, no owner and no signal of a descriptor. */
 static const struct sandbox_rule courier_rules[] = {
-        WHEN(openat, "for reading", READING),
-        CALL(fstat),
-        CALL(newfstatat),
         CALL(access),
         CALL(readlink),
-        CALL(lseek),
         CALL(uname),
         CALL(writev),
-        WHEN(socket, "TCP", IS(0, AF_INET), TYPE(SOCK_STREAM), NONE_BUT(2, IPPROTO_TCP)),
-        WHEN(socket, "TCP over IPv6", IS(0, AF_INET6), TYPE(SOCK_STREAM), NONE_BUT(2, IPPROTO_TCP)),
         WHEN(socket, "UDP", IS(0, AF_INET), TYPE(SOCK_DGRAM), IS(2, 0)),
         WHEN(socket, "UDP over IPv6", IS(0, AF_INET6), TYPE(SOCK_DGRAM), IS(2, 0)),
         WHEN(socket, "NETLINK_ROUTE", IS(0, AF_NETLINK), IS(2, NETLINK_ROUTE)),
         WHEN(socketpair, "AF_UNIX streams", IS(0, AF_UNIX), TYPE(SOCK_STREAM)),
-        CALL(connect),
         WHEN(bind, "to a netlink address", IS(2, sizeof(struct sockaddr_nl))),
         CALL(getsockname),
         CALL(getpeername),
@@ -170,8 +177,6 @@ static const struct sandbox_rule courier_rules[] = {
         WHEN(setsockopt, "IP_RECVERR", IS(1, SOL_IP), IS(2, IP_RECVERR)),
         WHEN(setsockopt, "IPV6_RECVERR", IS(1, SOL_IPV6), IS(2, IPV6_RECVERR)),
         WHEN(ioctl, "FIONREAD", IS(1, FIONREAD)),
-        WHEN(fcntl, "F_GETFL", IS(1, F_GETFL)),
-        WHEN(fcntl, "F_SETFL without O_ASYNC", IS(1, F_SETFL), HAS(2, O_ASYNC, 0)),
 };
 
 /* With no lseek, no pread and no mapping of files, /proc/<pid>/mem cannot be read even where its
@@ -198,17 +203,8 @@ static const struct sandbox_rule witness_bus_rules[] = {
 
 /* A software TPM behind swtpm's or mssim's protocol: a connection for each command. */
 static const struct sandbox_rule relay_rules[] = {
-        WHEN(openat, "for reading", READING),
-        CALL(fstat),
-        CALL(newfstatat),
-        CALL(lseek),
         WHEN(mmap, "not PROT_EXEC", HAS(2, PROT_EXEC, 0)),
         WHEN(socket, "AF_UNIX stream", IS(0, AF_UNIX), TYPE(SOCK_STREAM)),
-        WHEN(socket, "TCP", IS(0, AF_INET), TYPE(SOCK_STREAM), NONE_BUT(2, IPPROTO_TCP)),
-        WHEN(socket, "TCP over IPv6", IS(0, AF_INET6), TYPE(SOCK_STREAM), NONE_BUT(2, IPPROTO_TCP)),
-        CALL(connect),
-        WHEN(fcntl, "F_GETFL", IS(1, F_GETFL)),
-        WHEN(fcntl, "F_SETFL without O_ASYNC", IS(1, F_SETFL), HAS(2, O_ASYNC, 0)),
 };
 
 /* A file that is open, and journald's socket: the library asks for one when the first entry goes.
@@ -319,11 +315,11 @@ const struct sandbox_list *sandbox_lists(enum skrfs_role role) {
     static const struct sandbox_list keeper[] = {LIST(every_rules), LIST(thread_rules),
             LIST(secret_rules), LIST(message_rules), LIST(keeper_rules), END},
                                      courier[] = {LIST(every_rules), LIST(thread_rules),
-                                             LIST(courier_rules), END},
+                                             LIST(stream_rules), LIST(courier_rules), END},
                                      witness[] = {LIST(every_rules), LIST(message_rules),
                                              LIST(witness_rules), END},
                                      relay[] = {LIST(every_rules), LIST(message_rules),
-                                             LIST(relay_rules), END},
+                                             LIST(stream_rules), LIST(relay_rules), END},
                                      scribe[] = {LIST(every_rules), LIST(message_rules),
                                              LIST(scribe_rules), END};
     static const struct sandbox_list *const all[SKRFS_ROLE_COUNT] = {[SKRFS_ROLE_KEEPER] = keeper,
