@@ -106,9 +106,7 @@ static void lint_digest(struct lint *lint, const struct lint_rule *rule, const c
     skrfs_describe_file(path, &file);
     if (sha256 && file.known & SKRFS_FACT_SHA256 &&
             memcmp(file.sha256, sha256->sha256, sizeof(file.sha256)) != 0) {
-        for (size_t i = 0; i < sizeof(file.sha256); i++) {
-            (void)snprintf(digest + 2 * i, 3, "%02x", file.sha256[i]);
-        }
+        skrfs_hex_encode(file.sha256, sizeof(file.sha256), digest);
         lint_find(lint, &rule->at, level_of(rule), "digest-differs",
                 "the rule %s does not match %s as it is now, whose digest is sha256:%s", rule->text,
                 path, digest);

@@ -200,8 +200,7 @@ static int set_text(struct skrfs_json *object, const char *name, const char *tex
 static int set_digest(
         struct skrfs_json *object, const struct observation *seen, struct skrfs_error *err) {
     char text[2 * sizeof seen->sha256 + 1] = "";
-    for (size_t i = 0; i < sizeof seen->sha256; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", seen->sha256[i]);
+    skrfs_hex_encode(seen->sha256, sizeof seen->sha256, text);
     return set_text(object, "sha256", text, seen->known & SKRFS_FACT_SHA256, err);
 }
 
